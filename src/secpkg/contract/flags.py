@@ -3,19 +3,138 @@
 One class for each constant group of the SDK headers (ntsecpkg.h, sspi.h, ntsecapi.h). A member is the documented name
 with its prefix dropped, in UPPER_SNAKE; ``.native`` gives the documented spelling back. Classes that are combined with
 ``|`` are flags and keep bits that have no name; the others are closed: an unknown number raises ValueError.
+
+Making an enumeration costs some twenty microseconds a member, and a client process pays for it at start-up. What a
+handshake touches is here; the other classes are in `flags_seldom` and are made when they are first asked for, by the
+same name in this module.
 """
 
 from __future__ import annotations
 
 import enum
-from typing import ClassVar, Final
+import importlib
+from typing import TYPE_CHECKING, ClassVar, Final
+
+if TYPE_CHECKING:
+    from secpkg.contract.flags_seldom import (
+        AuthIdentityEncryption,
+        AuthIdentityFlag,
+        CallPackageMessageType,
+        ChannelBindingsResult,
+        ClientFlag,
+        ContextAttribute,
+        CredentialAttribute,
+        CredentialClass,
+        CredpFlag,
+        ExtendedInformationClass,
+        LastClientTokenStatus,
+        MachineState,
+        NameType,
+        NegotiationState,
+        NotifierFlag,
+        NotifierType,
+        NotifyClass,
+        PackageChange,
+        PrimaryCredentialFlag,
+        PromptFlag,
+        SessionInfoType,
+        TokenInformationType,
+        Win32Error,
+    )
+
+__all__ = [
+    "LSA_QUERY_CLIENT_PRELOGON_SESSION_ID",
+    "MAX_CRED_SIZE",
+    "NO_LONG_NAMES",
+    "PRIMARY_CRED_LOGON_PACKAGE_SHIFT",
+    "SASL_OPTION_AUTHZ_PROCESSING",
+    "SASL_OPTION_AUTHZ_STRING",
+    "SASL_OPTION_RECV_SIZE",
+    "SASL_OPTION_SEND_SIZE",
+    "SECBUFFER_VERSION",
+    "SECPKG_ALL_PACKAGES",
+    "SECPKG_ANSI_ATTRIBUTE",
+    "SECPKG_ATTR_SASL_CONTEXT",
+    "SECPKG_ATTR_THUNK_ALL",
+    "SECPKG_CONTEXT_EXPORT_DELETE_OLD",
+    "SECPKG_CONTEXT_EXPORT_RESET_NEW",
+    "SECPKG_CONTEXT_EXPORT_TO_KERNEL",
+    "SECPKG_CREDENTIAL_ATTRIBUTE",
+    "SECPKG_CREDENTIAL_FLAGS_CALLER_HAS_TCB",
+    "SECPKG_CREDENTIAL_FLAGS_CREDMAN_CRED",
+    "SECPKG_CREDENTIAL_VERSION",
+    "SECPKG_ID_NONE",
+    "SECPKG_MAX_OID_LENGTH",
+    "SECPKG_OPTIONS_PERMANENT",
+    "SECPKG_OPTIONS_TYPE_LSA",
+    "SECPKG_OPTIONS_TYPE_SSPI",
+    "SECPKG_OPTIONS_TYPE_UNKNOWN",
+    "SECPKG_SURROGATE_LOGON_VERSION_1",
+    "SECPKG_UNICODE_ATTRIBUTE",
+    "SECQOP_WRAP_NO_ENCRYPT",
+    "SECQOP_WRAP_OOB_DATA",
+    "SECURITY_NATIVE_DREP",
+    "SECURITY_NETWORK_DREP",
+    "SECURITY_SUPPORT_PROVIDER_INTERFACE_VERSION",
+    "SECURITY_SUPPORT_PROVIDER_INTERFACE_VERSION_2",
+    "SECURITY_SUPPORT_PROVIDER_INTERFACE_VERSION_3",
+    "SECURITY_SUPPORT_PROVIDER_INTERFACE_VERSION_4",
+    "SECURITY_SUPPORT_PROVIDER_INTERFACE_VERSION_5",
+    "SEC_CHANNEL_BINDINGS_AUDIT_BINDINGS",
+    "SEC_DELETED_HANDLE",
+    "SEC_WINNT_AUTH_IDENTITY_VERSION",
+    "SEC_WINNT_AUTH_IDENTITY_VERSION_2",
+    "UNDERSTANDS_LONG_NAMES",
+    "AscReq",
+    "AscRet",
+    "AuthIdentityEncryption",
+    "AuthIdentityFlag",
+    "BufferFlag",
+    "BufferType",
+    "CallAttribute",
+    "CallFlags",
+    "CallPackageMessageType",
+    "Capability",
+    "ChannelBindingsResult",
+    "ClientFlag",
+    "ContextAttribute",
+    "CredentialAttribute",
+    "CredentialClass",
+    "CredentialUse",
+    "CredpFlag",
+    "ExtendedInformationClass",
+    "ImpersonationLevel",
+    "InterfaceVersion",
+    "IscReq",
+    "IscRet",
+    "LastClientTokenStatus",
+    "LogonType",
+    "MachineState",
+    "NameType",
+    "NativeEnum",
+    "NativeFlag",
+    "NegotiationState",
+    "NotifierFlag",
+    "NotifierType",
+    "NotifyClass",
+    "PackageChange",
+    "PrimaryCredentialFlag",
+    "PromptFlag",
+    "Sasl_AuthZIDForbidden",
+    "Sasl_AuthZIDProcessed",
+    "SessionInfoType",
+    "TokenInformationType",
+    "Win32Error",
+]
 
 
 def _spell(prefix: str, camel: bool, name: str) -> str:
     return prefix + (name.title().replace("_", "") if camel else name)
 
 
-class _Number(enum.IntEnum):
+class NativeEnum(enum.IntEnum):
+    """A closed enumeration whose members know their documented spelling."""
+
     _prefix: ClassVar[str]
     _camel: ClassVar[bool]
     _spelt: ClassVar[dict[str, str]]
@@ -32,7 +151,9 @@ class _Number(enum.IntEnum):
         return self._spelt.get(self._name_) or _spell(self._prefix, self._camel, self._name_)
 
 
-class _Flags(enum.IntFlag):
+class NativeFlag(enum.IntFlag):
+    """A set of bits whose members, and whose combinations, know their documented spelling."""
+
     _prefix: ClassVar[str]
     _spelt: ClassVar[dict[str, str]]
 
@@ -60,7 +181,7 @@ class _Flags(enum.IntFlag):
 
 
 class InterfaceVersion(
-    _Number,
+    NativeEnum,
     prefix="SECPKG_INTERFACE_VERSION_",
     spelt={
         "V1": "SECPKG_INTERFACE_VERSION",
@@ -91,7 +212,7 @@ class InterfaceVersion(
     V11 = 0x4000000
 
 
-class Capability(_Flags, prefix="SECPKG_FLAG_"):
+class Capability(NativeFlag, prefix="SECPKG_FLAG_"):
     """What a package can do: SecPkgInfo.fCapabilities (SECPKG_FLAG_*)."""
 
     INTEGRITY = 0x1
@@ -122,7 +243,7 @@ class Capability(_Flags, prefix="SECPKG_FLAG_"):
     APPLY_LOOPBACK = 0x2000000
 
 
-class CallFlags(_Flags, prefix="SECPKG_CALLFLAGS_"):
+class CallFlags(NativeFlag, prefix="SECPKG_CALLFLAGS_"):
     """What GetExtendedCallFlags says of the caller (SECPKG_CALLFLAGS_*)."""
 
     APPCONTAINER = 0x1
@@ -134,7 +255,7 @@ class CallFlags(_Flags, prefix="SECPKG_CALLFLAGS_"):
 # sspi/nf-sspi-acquirecredentialshandlew
 
 
-class CredentialUse(_Flags, prefix="SECPKG_CRED_"):
+class CredentialUse(NativeFlag, prefix="SECPKG_CRED_"):
     """fCredentialUse of AcquireCredentialsHandle (SECPKG_CRED_*)."""
 
     INBOUND = 0x1
@@ -150,7 +271,7 @@ class CredentialUse(_Flags, prefix="SECPKG_CRED_"):
 # "Context Requirements"; sspi/nf-sspi-initializesecuritycontextw, sspi/nf-sspi-acceptsecuritycontext
 
 
-class IscReq(_Flags, prefix="ISC_REQ_"):
+class IscReq(NativeFlag, prefix="ISC_REQ_"):
     """fContextReq of InitializeSecurityContext (ISC_REQ_*); bits above 32 travel in a SECBUFFER_FLAGS buffer."""
 
     DELEGATE = 0x1
@@ -187,7 +308,7 @@ class IscReq(_Flags, prefix="ISC_REQ_"):
     EXPLICIT_SESSION = 0x1000000000
 
 
-class IscRet(_Flags, prefix="ISC_RET_"):
+class IscRet(NativeFlag, prefix="ISC_RET_"):
     """pfContextAttr of InitializeSecurityContext (ISC_RET_*)."""
 
     DELEGATE = 0x1
@@ -224,7 +345,7 @@ class IscRet(_Flags, prefix="ISC_RET_"):
     EXPLICIT_SESSION = 0x1000000000
 
 
-class AscReq(_Flags, prefix="ASC_REQ_"):
+class AscReq(NativeFlag, prefix="ASC_REQ_"):
     """fContextReq of AcceptSecurityContext (ASC_REQ_*); above FRAGMENT_SUPPLIED they are not the ISC_REQ_* numbers."""
 
     DELEGATE = 0x1
@@ -256,7 +377,7 @@ class AscReq(_Flags, prefix="ASC_REQ_"):
     EXPLICIT_SESSION = 0x1000000000
 
 
-class AscRet(_Flags, prefix="ASC_RET_"):
+class AscRet(NativeFlag, prefix="ASC_RET_"):
     """pfContextAttr of AcceptSecurityContext (ASC_RET_*)."""
 
     DELEGATE = 0x1
@@ -288,117 +409,10 @@ class AscRet(_Flags, prefix="ASC_RET_"):
     EXPLICIT_SESSION = 0x1000000000
 
 
-# sspi/nf-sspi-querycredentialsattributesw, sspi/nf-sspi-querycontextattributesw
-
-
-class CredentialAttribute(
-    _Number,
-    prefix="SECPKG_CRED_ATTR_",
-    spelt={
-        "SUPPORTED_ALGS": "SECPKG_ATTR_SUPPORTED_ALGS",
-        "CIPHER_STRENGTHS": "SECPKG_ATTR_CIPHER_STRENGTHS",
-        "SUPPORTED_PROTOCOLS": "SECPKG_ATTR_SUPPORTED_PROTOCOLS",
-    },
-):
-    """ulAttribute of QueryCredentialsAttributes (SECPKG_CRED_ATTR_*, and three of Schannel)."""
-
-    NAMES = 1
-    SSI_PROVIDER = 2
-    KDC_PROXY_SETTINGS = 3
-    KDC_NETWORK_SETTINGS = 3
-    CERT = 4
-    PAC_BYPASS = 5
-    SUPPORTED_ALGS = 86
-    CIPHER_STRENGTHS = 87
-    SUPPORTED_PROTOCOLS = 88
-
-
-class ContextAttribute(_Number, prefix="SECPKG_ATTR_"):
-    """ulAttribute of QueryContextAttributes and SetContextAttributes (SECPKG_ATTR_*)."""
-
-    SIZES = 0x0
-    NAMES = 0x1
-    LIFESPAN = 0x2
-    DCE_INFO = 0x3
-    STREAM_SIZES = 0x4
-    KEY_INFO = 0x5
-    AUTHORITY = 0x6
-    PROTO_INFO = 0x7
-    PASSWORD_EXPIRY = 0x8
-    SESSION_KEY = 0x9
-    PACKAGE_INFO = 0xA
-    USER_FLAGS = 0xB
-    NEGOTIATION_INFO = 0xC
-    NATIVE_NAMES = 0xD
-    FLAGS = 0xE
-    USE_VALIDATED = 0xF
-    CREDENTIAL_NAME = 0x10
-    TARGET_INFORMATION = 0x11
-    ACCESS_TOKEN = 0x12
-    TARGET = 0x13
-    AUTHENTICATION_ID = 0x14
-    LOGOFF_TIME = 0x15
-    NEGO_KEYS = 0x16
-    PROMPTING_NEEDED = 0x18
-    UNIQUE_BINDINGS = 0x19
-    ENDPOINT_BINDINGS = 0x1A
-    CLIENT_SPECIFIED_TARGET = 0x1B
-    LAST_CLIENT_TOKEN_STATUS = 0x1E
-    NEGO_PKG_INFO = 0x1F
-    NEGO_STATUS = 0x20
-    CONTEXT_DELETED = 0x21
-    DTLS_MTU = 0x22
-    APPLICATION_PROTOCOL = 0x23
-    NEGOTIATED_TLS_EXTENSIONS = 0x24
-    IS_LOOPBACK = 0x25
-    REMOTE_CERT_CONTEXT = 0x53
-    LOCAL_CERT_CONTEXT = 0x54
-    ROOT_STORE = 0x55
-    ISSUER_LIST_EX = 0x59
-    CONNECTION_INFO = 0x5A
-    EAP_KEY_BLOCK = 0x5B
-    SESSION_INFO = 0x5D
-    APP_DATA = 0x5E
-    EAP_PRF_INFO = 0x65
-    SUPPORTED_SIGNATURES = 0x66
-    EARLY_START = 0x69
-    KEYING_MATERIAL_INFO = 0x6A
-    SUBJECT_SECURITY_ATTRIBUTES = 0x80
-    CREDS_2 = 0x80000086
-
-
-class NegotiationState(_Number, prefix="SECPKG_NEGOTIATION_"):
-    """SecPkgContext_NegotiationInfo.NegotiationState (SECPKG_NEGOTIATION_*)."""
-
-    COMPLETE = 0
-    OPTIMISTIC = 1
-    IN_PROGRESS = 2
-    DIRECT = 3
-    TRY_MULTICRED = 4
-
-
-class CredentialClass(_Number, prefix="SecPkgCredClass_", camel=True):
-    """SECPKG_CRED_CLASS: how specific the credential of a context is; a greater number wins."""
-
-    NONE = 0
-    EPHEMERAL = 10
-    PERSISTED_GENERIC = 20
-    PERSISTED_SPECIFIC = 30
-    EXPLICIT = 40
-
-
-class LastClientTokenStatus(_Number, prefix="SecPkgAttrLastClientToken", camel=True):
-    """SECPKG_ATTR_LCT_STATUS: whether the token just made is the client's last."""
-
-    YES = 0
-    NO = 1
-    MAYBE = 2
-
-
 # sspi/ns-sspi-secbuffer; the two reserved bits are named in ntsecpkg.h
 
 
-class BufferType(_Number, prefix="SECBUFFER_"):
+class BufferType(NativeEnum, prefix="SECBUFFER_"):
     """SecBuffer.BufferType without its flag bits (SECBUFFER_*)."""
 
     EMPTY = 0
@@ -436,7 +450,7 @@ class BufferType(_Number, prefix="SECBUFFER_"):
     SESSION_TICKET = 32
 
 
-class BufferFlag(_Flags, prefix="SECBUFFER_"):
+class BufferFlag(NativeFlag, prefix="SECBUFFER_"):
     """The flag bits of SecBuffer.BufferType; ATTRMASK covers them all."""
 
     READONLY = 0x80000000
@@ -448,30 +462,12 @@ class BufferFlag(_Flags, prefix="SECBUFFER_"):
 
 
 SECBUFFER_VERSION: Final = 0
-
-# "EPA support in service"; sspi.h
-
-
-class ChannelBindingsResult(_Flags, prefix="SEC_CHANNEL_BINDINGS_RESULT_"):
-    """SEC_CHANNEL_BINDINGS_RESULT.Flags: how the channel bindings compared."""
-
-    CLIENT_SUPPORT = 0x1
-    ABSENT = 0x2
-    NOTVALID_MISMATCH = 0x4
-    NOTVALID_MISSING = 0x8
-    VALID_MATCHED = 0x10
-    VALID_PROXY = 0x20
-    VALID_MISSING = 0x40
-    VALID = 0x70
-    NOTVALID = 0xC
-
-
 SEC_CHANNEL_BINDINGS_AUDIT_BINDINGS: Final = 1
 
 # ntsecapi/ne-ntsecapi-security_logon_type; winnt.h
 
 
-class LogonType(_Number, prefix="", camel=True):
+class LogonType(NativeEnum, prefix="", camel=True):
     """SECURITY_LOGON_TYPE: the kind of logon asked for; 1 is unused."""
 
     UNDEFINED_LOGON_TYPE = 0
@@ -489,7 +485,7 @@ class LogonType(_Number, prefix="", camel=True):
     CACHED_UNLOCK = 13
 
 
-class ImpersonationLevel(_Number, prefix="Security", camel=True):
+class ImpersonationLevel(NativeEnum, prefix="Security", camel=True):
     """SECURITY_IMPERSONATION_LEVEL: how far a server may act as the client."""
 
     ANONYMOUS = 0
@@ -501,7 +497,7 @@ class ImpersonationLevel(_Number, prefix="Security", camel=True):
 # ntsecpkg/ns-ntsecpkg-secpkg_call_info, -secpkg_client_info, -secpkg_primary_cred, -secpkg_parameters
 
 
-class CallAttribute(_Flags, prefix="SECPKG_CALL_"):
+class CallAttribute(NativeFlag, prefix="SECPKG_CALL_"):
     """SECPKG_CALL_INFO.Attributes (GetCallInfo). The page has BUFFER_MARSHALL, the header BUFFER_MARSHAL."""
 
     KERNEL_MODE = 0x1
@@ -525,224 +521,9 @@ class CallAttribute(_Flags, prefix="SECPKG_CALL_"):
     CLOUDAP_CONNECT = 0x40000
 
 
-class ClientFlag(_Flags, prefix="SECPKG_CLIENT_"):
-    """SECPKG_CLIENT_INFO.ClientFlags (header only)."""
-
-    PROCESS_TERMINATED = 0x1
-    THREAD_TERMINATED = 0x2
-
-
-class PrimaryCredentialFlag(_Flags, prefix="PRIMARY_CRED_"):
-    """SECPKG_PRIMARY_CRED.Flags; the top byte (PACKAGE_MASK) is the id of the logon package."""
-
-    CLEAR_PASSWORD = 0x1
-    OWF_PASSWORD = 0x2
-    UPDATE = 0x4
-    CACHED_LOGON = 0x8
-    LOGON_NO_TCB = 0x10
-    LOGON_LUA = 0x20
-    INTERACTIVE_SMARTCARD_LOGON = 0x40
-    REFRESH_NEEDED = 0x80
-    INTERNET_USER = 0x100
-    AUTH_ID = 0x200
-    DO_NOT_SPLIT = 0x400
-    PROTECTED_USER = 0x800
-    EX = 0x1000
-    TRANSFER = 0x2000
-    RESTRICTED_TS = 0x4000
-    PACKED_CREDS = 0x8000
-    ENTERPRISE_INTERNET_USER = 0x10000
-    ENCRYPTED_CREDGUARD_PASSWORD = 0x20000
-    CACHED_INTERACTIVE_LOGON = 0x40000
-    INTERACTIVE_NGC_LOGON = 0x80000
-    INTERACTIVE_FIDO_LOGON = 0x100000
-    ARSO_LOGON = 0x200000
-    SUPPLEMENTAL = 0x400000
-    FOR_PASSWORD_CHANGE = 0x800000
-    PACKAGE_MASK = 0xFF000000
-
-
 PRIMARY_CRED_LOGON_PACKAGE_SHIFT: Final = 24
-
-
-class MachineState(_Flags, prefix="SECPKG_STATE_"):
-    """SECPKG_PARAMETERS.MachineState (SpInitialize)."""
-
-    ENCRYPTION_PERMITTED = 0x1
-    STRONG_ENCRYPTION_PERMITTED = 0x2
-    DOMAIN_CONTROLLER = 0x4
-    WORKSTATION = 0x8
-    STANDALONE = 0x10
-    CRED_ISOLATION_ENABLED = 0x20
-    RESERVED_1 = 0x80000000
-
-
-# ntsecpkg/ne-ntsecpkg-*
-
-
-class ExtendedInformationClass(_Number, prefix="Secpkg", camel=True):
-    """SECPKG_EXTENDED_INFORMATION_CLASS (SpGetExtendedInformation, SpSetExtendedInformation)."""
-
-    GSS_INFO = 1
-    CONTEXT_THUNKS = 2
-    MUTUAL_AUTH_LEVEL = 3
-    WOW_CLIENT_DLL = 4
-    EXTRA_OIDS = 5
-    MAX_INFO = 6
-    NEGO2_INFO = 7
-
-
-class TokenInformationType(_Number, prefix="LsaTokenInformation", camel=True):
-    """LSA_TOKEN_INFORMATION_TYPE: the layout of TokenInformation (LsaApLogonUser, CreateToken)."""
-
-    NULL = 0
-    V1 = 1
-    V2 = 2
-    V3 = 3
-
-
-class SessionInfoType(_Number, prefix="SecSession", camel=True):
-    """SECPKG_SESSIONINFO_TYPE: what is known of a new logon session."""
-
-    PRIMARY_CRED = 0
-
-
-class NameType(_Number, prefix="SecName", camel=True, spelt={"DN": "SecNameDN", "SPN": "SecNameSPN"}):
-    """SECPKG_NAME_TYPE: the form of a name given to OpenSamUser."""
-
-    SAM_COMPATIBLE = 0
-    ALTERNATE_ID = 1
-    FLAT = 2
-    DN = 3
-    SPN = 4
-
-
-# ntsecpkg/nc-ntsecpkg-lsa_register_notification
-
-
-class NotifierType(_Number, prefix="NOTIFIER_TYPE_"):
-    """Type of RegisterNotification: what fires it."""
-
-    INTERVAL = 1
-    HANDLE_WAIT = 2
-    STATE_CHANGE = 3
-    NOTIFY_EVENT = 4
-    IMMEDIATE = 16
-
-
-class NotifierFlag(_Flags, prefix="NOTIFIER_FLAG_"):
-    """Flags of RegisterNotification. With SECONDS the interval is in seconds, else in minutes."""
-
-    NEW_THREAD = 0x1
-    ONE_SHOT = 0x2
-    SECONDS = 0x80000000
-
-
-class NotifyClass(_Number, prefix="NOTIFY_CLASS_"):
-    """EventClass of RegisterNotification: which system event."""
-
-    PACKAGE_CHANGE = 1
-    ROLE_CHANGE = 2
-    DOMAIN_CHANGE = 3
-    REGISTRY_CHANGE = 4
-
-
-class PackageChange(_Number, prefix="SECPKG_PACKAGE_CHANGE_"):
-    """SECPKG_EVENT_PACKAGE_CHANGE.ChangeType: what happened to a package."""
-
-    LOAD = 0
-    UNLOAD = 1
-    SELECT = 2
-
-
-# ntsecpkg.h (header only); ntsecpkg/nc-ntsecpkg-credreadfn
-
-
-class CallPackageMessageType(_Number, prefix="SecPkgCallPackage", camel=True):
-    """SECPKG_CALL_PACKAGE_MESSAGE_TYPE; message types of a package's own stay below 1024."""
-
-    PIN_DC_MESSAGE = 0x400
-    UNPIN_ALL_DCS_MESSAGE = 0x401
-    TRANSFER_CRED_MESSAGE = 0x402
-
-
-class CredpFlag(_Flags, prefix="CREDP_FLAGS_"):
-    """CredFlags of CrediRead, CrediWrite and CrediReadDomainCredentials (CREDP_FLAGS_*)."""
-
-    IN_PROCESS = 0x1
-    USE_MIDL_HEAP = 0x2
-    DONT_CACHE_TI = 0x4
-    CLEAR_PASSWORD = 0x8
-    USER_ENCRYPTED_PASSWORD = 0x10
-    TRUSTED_CALLER = 0x20
-    VALIDATE_PROXY_TARGET = 0x40
-
-
-# sspi.h: SEC_WINNT_AUTH_IDENTITY, SspiEncryptAuthIdentityEx, SspiPromptForCredentials
-
-
-class AuthIdentityFlag(
-    _Flags,
-    prefix="SEC_WINNT_AUTH_IDENTITY_FLAGS_",
-    spelt={
-        "ANSI": "SEC_WINNT_AUTH_IDENTITY_ANSI",
-        "UNICODE": "SEC_WINNT_AUTH_IDENTITY_UNICODE",
-        "MARSHALLED": "SEC_WINNT_AUTH_IDENTITY_MARSHALLED",
-        "ONLY": "SEC_WINNT_AUTH_IDENTITY_ONLY",
-    },
-):
-    """SEC_WINNT_AUTH_IDENTITY.Flags, also of its _EX and _EX2 forms."""
-
-    ANSI = 0x1
-    UNICODE = 0x2
-    MARSHALLED = 0x4
-    ONLY = 0x8
-    PROCESS_ENCRYPTED = 0x10
-    SYSTEM_PROTECTED = 0x20
-    USER_PROTECTED = 0x40
-    SYSTEM_ENCRYPTED = 0x80
-    RESERVED = 0x10000
-    NULL_USER = 0x20000
-    NULL_DOMAIN = 0x40000
-    ID_PROVIDER = 0x80000
-    SSPIPFC_USE_MASK = 0xFF000000
-    SSPIPFC_CREDPROV_DO_NOT_SAVE = 0x80000000
-    SSPIPFC_SAVE_CRED_CHECKED = 0x40000000
-    SSPIPFC_NO_CHECKBOX = 0x20000000
-    SSPIPFC_CREDPROV_DO_NOT_LOAD = 0x10000000
-
-
-class AuthIdentityEncryption(_Flags, prefix="SEC_WINNT_AUTH_IDENTITY_ENCRYPT_"):
-    """Options of SspiEncryptAuthIdentityEx: who can decrypt."""
-
-    SAME_LOGON = 0x1
-    SAME_PROCESS = 0x2
-    FOR_SYSTEM = 0x4
-
-
-class PromptFlag(_Flags, prefix="SSPIPFC_"):
-    """dwFlags of SspiPromptForCredentials (SSPIPFC_*)."""
-
-    CREDPROV_DO_NOT_SAVE = 0x1
-    NO_CHECKBOX = 0x2
-    CREDPROV_DO_NOT_LOAD = 0x4
-    USE_CREDUIBROKER = 0x8
-
-
 SEC_WINNT_AUTH_IDENTITY_VERSION: Final = 0x200
 SEC_WINNT_AUTH_IDENTITY_VERSION_2: Final = 0x201
-
-# winerror.h: Win32 codes that some functions are documented to return
-
-
-class Win32Error(_Number, prefix="ERROR_"):
-    """Win32 error codes (winerror.h)."""
-
-    SUCCESS = 0x0
-    GEN_FAILURE = 0x1F
-    MR_MID_NOT_FOUND = 0x13D
-    CANCELLED = 0x4C7
-
 
 # sspi.h and ntsecpkg.h: single numbers, under their documented names
 
@@ -785,3 +566,40 @@ SASL_OPTION_AUTHZ_STRING: Final = 3
 SASL_OPTION_AUTHZ_PROCESSING: Final = 4
 Sasl_AuthZIDForbidden: Final = 0
 Sasl_AuthZIDProcessed: Final = 1
+
+_SELDOM: Final = frozenset(
+    (
+        "AuthIdentityEncryption",
+        "AuthIdentityFlag",
+        "CallPackageMessageType",
+        "ChannelBindingsResult",
+        "ClientFlag",
+        "ContextAttribute",
+        "CredentialAttribute",
+        "CredentialClass",
+        "CredpFlag",
+        "ExtendedInformationClass",
+        "LastClientTokenStatus",
+        "MachineState",
+        "NameType",
+        "NegotiationState",
+        "NotifierFlag",
+        "NotifierType",
+        "NotifyClass",
+        "PackageChange",
+        "PrimaryCredentialFlag",
+        "PromptFlag",
+        "SessionInfoType",
+        "TokenInformationType",
+        "Win32Error",
+    )
+)
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        if name not in _SELDOM:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = getattr(importlib.import_module("secpkg.contract.flags_seldom"), name)
+        globals()[name] = found
+        return found
