@@ -1,0 +1,110 @@
+"""The calling convention between a coroutine and whoever hosts it.
+
+An LSA-mode function of a package is ``async def`` and awaits LSA functions only. Awaiting one yields exactly one
+`Request` to whoever drives the coroutine. A worker sends it to the authority and parks the coroutine until the answer
+comes; embedded mode answers on the spot; the authority drives its own logon sequence, which awaits package functions,
+in the same way. There is no event loop and no task: a step that does not wait costs one `send`.
+
+`drive` is the whole machine. Its ``ask`` returns the answer, raises the documented failure, or returns `PARKED` after
+keeping the resume function it was given. Anything else that a coroutine awaits (an asyncio future, a trio cancel scope)
+is foreign: it is refused by name, because nobody here would ever resume it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Generator
+from typing import Final, Generic, TypeVar
+
+from secpkg.contract.status import SecurityError, Status
+
+T = TypeVar("T")
+
+
+class Request(Generic[T]):
+    """One call of an LSA function (or, inside the authority, of a package's function): a name and its arguments."""
+
+    __slots__ = ("arguments", "function", "target")
+
+    def __init__(self, function: str, arguments: tuple[object, ...] = (), target: object = None) -> None:
+        self.function = function
+        self.arguments = arguments
+        self.target = target
+
+    def __await__(self) -> Generator[Request[T], T, T]:
+        return (yield self)
+
+    def __repr__(self) -> str:
+        return f"<Request {self.function}>"
+
+
+class Parked:
+    """The type of `PARKED`."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "PARKED"
+
+
+PARKED: Final = Parked()
+
+Resume = Callable[[object, BaseException | None], None]
+"""Called once with ``(answer, None)`` or ``(None, error)`` when a parked request has been answered."""
+
+Ask = Callable[[Request[object], Resume], object]
+Done = Callable[[object, BaseException | None], None]
+
+
+class ForeignAwait(SecurityError):
+    """A package awaited something that is not an LSA function."""
+
+    def __init__(self, what: object) -> None:
+        super().__init__(Status.SEC_E_INTERNAL_ERROR, reason=f"foreign_await_{type(what).__name__}")
+
+
+def drive(coroutine: Coroutine[object, object, object], ask: Ask, done: Done) -> None:
+    """Run ``coroutine`` until it is finished or parked; call ``done(result, error)`` exactly once when it finishes.
+
+    `BaseException` from the coroutine (``SystemExit``, ``KeyboardInterrupt`` raised by the package itself) is handed to
+    ``done`` too: a package cannot end its host.
+    """
+    _advance(coroutine, ask, done, None, None)
+
+
+def _advance(
+    coroutine: Coroutine[object, object, object],
+    ask: Ask,
+    done: Done,
+    value: object,
+    error: BaseException | None,
+) -> None:
+    while True:
+        try:
+            request = coroutine.send(value) if error is None else coroutine.throw(error)
+        except StopIteration as stop:
+            done(stop.value, None)
+            return
+        except BaseException as raised:
+            done(None, raised)
+            return
+        value, error = None, None
+        if type(request) is not Request:
+            error = ForeignAwait(request)
+            continue
+        try:
+            value = ask(request, lambda v, e: _advance(coroutine, ask, done, v, e))
+        except SecurityError as refused:
+            error = refused
+        else:
+            if value is PARKED:
+                return
+
+
+def run(coroutine: Coroutine[object, object, T], ask: Callable[[Request[object]], object]) -> T:
+    """Drive ``coroutine`` to its end with an ``ask`` that always answers in place (embedded mode, tests)."""
+    outcome: list[tuple[object, BaseException | None]] = []
+    drive(coroutine, lambda request, _resume: ask(request), lambda value, error: outcome.append((value, error)))
+    (value, error) = outcome[0]
+    if error is not None:
+        raise error
+    return value  # type: ignore[return-value]  # the coroutine's own result, carried as object by `done`

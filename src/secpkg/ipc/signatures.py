@@ -1,0 +1,86 @@
+"""Signatures as schema: how the arguments and the result of a contract function travel.
+
+The contract's Protocols are the one place where a function's parameters are written down. From their annotations come
+the typed codecs of `LsaCall` and `PackageCall`, so a value of the wrong type, number or size is refused by name at the
+door of the other process.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from secpkg.contract.status import SecurityError, Status
+
+_CALL_PARAMETERS = ("self", "call")
+
+
+class Signature:
+    """One function: its parameters but for ``self`` and ``call``, with codecs made when they are first needed."""
+
+    __slots__ = ("_arguments", "_function", "_result", "defaults", "name", "parameters")
+
+    def __init__(self, name: str, function: Callable[..., object]) -> None:
+        self.name = name
+        self._function = function
+        parameters = inspect.signature(function).parameters.values()
+        own = [p for p in parameters if p.name not in _CALL_PARAMETERS]
+        self.parameters = tuple(p.name for p in own)
+        self.defaults = {p.name: p.default for p in own if p.default is not p.empty}
+        self._arguments: msgspec.msgpack.Decoder[tuple[object, ...]] | None = None
+        self._result: msgspec.msgpack.Decoder[object] | None = None
+
+    def bind(self, args: tuple[object, ...], kwargs: dict[str, object]) -> tuple[object, ...]:
+        """Arguments in order, defaults filled in; TypeError as Python would raise it."""
+        if len(args) == len(self.parameters) and not kwargs:
+            return args
+        if len(args) > len(self.parameters):
+            raise TypeError(f"{self.name}() takes {len(self.parameters)} arguments but {len(args)} were given")
+        rest = []
+        for name in self.parameters[len(args) :]:
+            if name in kwargs:
+                rest.append(kwargs.pop(name))
+            elif name in self.defaults:
+                rest.append(self.defaults[name])
+            else:
+                raise TypeError(f"{self.name}() missing required argument: {name!r}")
+        if kwargs:
+            raise TypeError(f"{self.name}() got an unexpected argument {next(iter(kwargs))!r}")
+        return args + tuple(rest)
+
+    def decode_arguments(self, raw: msgspec.Raw) -> tuple[object, ...]:
+        """The arguments of a call from another process: STATUS_INVALID_PARAMETER when they do not fit."""
+        if self._arguments is None:
+            hints = get_type_hints(self._function)
+            kinds = tuple(hints[name] for name in self.parameters)
+            self._arguments = msgspec.msgpack.Decoder(tuple[kinds] if kinds else tuple[()])
+        return _decode(self._arguments, raw, self.name)
+
+    def decode_result(self, raw: msgspec.Raw) -> object:
+        """The result of a call from another process; the same failure."""
+        if self._result is None:
+            kind: Any = get_type_hints(self._function)["return"]
+            if get_origin(kind) is Awaitable:
+                (kind,) = get_args(kind)
+            self._result = msgspec.msgpack.Decoder(kind)
+        return _decode(self._result, raw, self.name)
+
+
+def _decode(decoder: msgspec.msgpack.Decoder[Any], raw: msgspec.Raw, name: str) -> Any:
+    try:
+        return decoder.decode(raw)
+    except msgspec.MsgspecError:
+        raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason=f"arguments_do_not_fit_{name}") from None
+
+
+def signatures(protocols: Sequence[type]) -> dict[str, Signature]:
+    """Signatures of every function that the Protocols define themselves, by Python name."""
+    return {
+        name: Signature(name, function)
+        for protocol in protocols
+        for name, function in vars(protocol).items()
+        if not name.startswith("_") and inspect.isfunction(function)
+    }
