@@ -25,13 +25,13 @@ MAX_SUBMIT_BUFFER = 64 * 1024
 
 
 class _Message(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
-    """Base of all messages; tags are the class names but for those of the hot path, which are small numbers."""
+    """Base of all messages; tags are the class names but for those of the hot path, which are one letter."""
 
 
 # --- application and worker --------------------------------------------------------------------------------------
 
 
-class AcquireCredentials(_Message, frozen=True, tag=1):
+class AcquireCredentials(_Message, frozen=True, tag="a"):
     """AcquireCredentialsHandle. ``logon_id`` names a session explicitly (SeTcbPrivilege, R144)."""
 
     id: int
@@ -43,14 +43,14 @@ class AcquireCredentials(_Message, frozen=True, tag=1):
     logon_id: int | None = None
 
 
-class FreeCredentials(_Message, frozen=True, tag=2):
+class FreeCredentials(_Message, frozen=True, tag="f"):
     """FreeCredentialsHandle."""
 
     id: int
     credential: int
 
 
-class InitializeContext(_Message, frozen=True, tag=3):
+class InitializeContext(_Message, frozen=True, tag="i"):
     """InitializeSecurityContext: one leg. ``channel_bindings`` None: no such buffer was given."""
 
     id: int
@@ -64,7 +64,7 @@ class InitializeContext(_Message, frozen=True, tag=3):
     buffers: tuple[tuple[int, bytes], ...] = ()
 
 
-class AcceptContext(_Message, frozen=True, tag=4):
+class AcceptContext(_Message, frozen=True, tag="s"):
     """AcceptSecurityContext: one leg."""
 
     id: int
@@ -77,14 +77,14 @@ class AcceptContext(_Message, frozen=True, tag=4):
     buffers: tuple[tuple[int, bytes], ...] = ()
 
 
-class DeleteContext(_Message, frozen=True, tag=5):
+class DeleteContext(_Message, frozen=True, tag="d"):
     """DeleteSecurityContext: the user half is gone already (spec/README 9)."""
 
     id: int
     context: int
 
 
-class QueryContext(_Message, frozen=True, tag=6):
+class QueryContext(_Message, frozen=True, tag="q"):
     """QueryContextAttributes of the LSA half."""
 
     id: int
@@ -95,7 +95,7 @@ class QueryContext(_Message, frozen=True, tag=6):
 ToWorker = AcquireCredentials | FreeCredentials | InitializeContext | AcceptContext | DeleteContext | QueryContext
 
 
-class CredentialsAcquired(_Message, frozen=True, tag=1):
+class CredentialsAcquired(_Message, frozen=True, tag="A"):
     """Reply to `AcquireCredentials`."""
 
     id: int
@@ -103,13 +103,13 @@ class CredentialsAcquired(_Message, frozen=True, tag=1):
     expiry: float
 
 
-class Done(_Message, frozen=True, tag=2):
+class Done(_Message, frozen=True, tag="D"):
     """Reply without results."""
 
     id: int
 
 
-class Stepped(_Message, frozen=True, tag=3):
+class Stepped(_Message, frozen=True, tag="S"):
     """Reply to a leg. ``context`` is 0 when none exists (then ``status`` is an error). ``packed_context`` present makes
     MappedContext true; ``access_token`` is a reference to redeem at the authority.
     """
@@ -126,7 +126,7 @@ class Stepped(_Message, frozen=True, tag=3):
     missing: int = 0
 
 
-class Failed(_Message, frozen=True, tag=4):
+class Failed(_Message, frozen=True, tag="F"):
     """A call failed. ``reason`` is the host's own named reason (a dead worker, a stale handle) and never a package's:
     those go to the audit record and the trace.
     """
@@ -137,7 +137,7 @@ class Failed(_Message, frozen=True, tag=4):
     reason: str = ""
 
 
-class Answered(_Message, frozen=True, tag=5):
+class Answered(_Message, frozen=True, tag="V"):
     """Reply with a value whose type the request implies."""
 
     id: int

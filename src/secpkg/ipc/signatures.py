@@ -56,8 +56,10 @@ class Signature:
         if self._arguments is None:
             hints = get_type_hints(self._function)
             kinds = tuple(hints[name] for name in self.parameters)
-            self._arguments = msgspec.msgpack.Decoder(tuple[kinds] if kinds else tuple[()])
-        return _decode(self._arguments, raw, self.name)
+            whole: Any = tuple.__class_getitem__(kinds)
+            self._arguments = msgspec.msgpack.Decoder(whole)
+        arguments: tuple[object, ...] = _decode(self._arguments, raw, self.name)
+        return arguments
 
     def decode_result(self, raw: msgspec.Raw) -> object:
         """The result of a call from another process; the same failure."""
