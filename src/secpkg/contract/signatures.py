@@ -21,13 +21,14 @@ _CALL_PARAMETERS = ("self", "call")
 class Signature:
     """One function: its parameters but for ``self`` and ``call``, with codecs made when they are first needed."""
 
-    __slots__ = ("_arguments", "_function", "_result", "defaults", "name", "parameters")
+    __slots__ = ("_arguments", "_function", "_result", "defaults", "name", "parameters", "takes_call")
 
     def __init__(self, name: str, function: Callable[..., object]) -> None:
         self.name = name
         self._function = function
         parameters = inspect.signature(function).parameters.values()
         own = [p for p in parameters if p.name not in _CALL_PARAMETERS]
+        self.takes_call = any(p.name == "call" for p in parameters)
         self.parameters = tuple(p.name for p in own)
         self.defaults = {p.name: p.default for p in own if p.default is not p.empty}
         self._arguments: msgspec.msgpack.Decoder[tuple[object, ...]] | None = None

@@ -1,0 +1,1 @@
+"""LSA mode: what a worker (or embedded mode) runs the LSA halves of one module with."""

@@ -1,0 +1,436 @@
+"""From a call of an application or of the authority to a function of a package, and back.
+
+The rules that are the same for every package live here: handles are looked up before the package is asked, a missing
+function answers its documented "unsupported" (spec/README 10), the calls of one context run alone, what a package
+returns is checked before anyone sees it, and a final status of an acceptor is on the audit record before its reply is
+released (lock 10). ``done`` is told exactly once, at once or when the authority has answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from secpkg.contract.flags import CallAttribute, Capability, CredentialUse
+from secpkg.contract.requests import Done
+from secpkg.contract.signatures import signatures
+from secpkg.contract.status import SecurityError, Status
+from secpkg.contract.values import (
+    MAX_PACKED_CONTEXT,
+    Acquired,
+    ClientInfo,
+    Complete,
+    ContextRequest,
+    Continue,
+    LogonAudit,
+    NeedMore,
+    Refused,
+    Step,
+)
+from secpkg.host.lsa_mode.channel import TRANSITIONS, Channel, Context, Credential, Event, Phase, Role
+from secpkg.host.lsa_mode.load import LOGON_FUNCTIONS, PROTOCOLS, HostedPackage
+from secpkg.host.lsa_mode.running import Running, Surroundings, as_security_error
+
+SIGNATURES: Final = signatures(PROTOCOLS)
+_LEGS: Final = {Role.INITIATOR: "init_lsa_mode_context", Role.ACCEPTOR: "accept_lsa_mode_context"}
+_LSA_AP: Final = frozenset(
+    {*LOGON_FUNCTIONS, "call_package", "call_package_untrusted", "call_package_passthrough", "logon_terminated",
+     "post_logon_user", "pre_logon_user_surrogate", "post_logon_user_surrogate", "initialize_package"}
+)
+MAX_REQUEST_TOKEN: Final = 128 * 1024
+
+StepDone = Callable[[int, Step], None]
+"""Told ``(context handle, step)``; handle 0 when no context exists."""
+
+
+def unsupported(function: str) -> SecurityError:
+    """What a NULL entry answers (spec/README 10)."""
+    status = Status.STATUS_NOT_IMPLEMENTED if function in _LSA_AP else Status.SEC_E_UNSUPPORTED_FUNCTION
+    return SecurityError(status, reason=f"no_{function}")
+
+
+class Dispatcher:
+    """The LSA halves of one module at work."""
+
+    __slots__ = ("_packages", "surroundings")
+
+    def __init__(self, packages: list[HostedPackage], surroundings: Surroundings) -> None:
+        self._packages = {package.package_id: package for package in packages if not package.broken}
+        self.surroundings = surroundings
+
+    def package(self, package_id: int) -> HostedPackage:
+        """The package of an id of this module."""
+        try:
+            return self._packages[package_id]
+        except KeyError:
+            raise SecurityError(Status.SEC_E_SECPKG_NOT_FOUND, reason="package_not_in_module") from None
+
+    def unload(self, package_id: int) -> None:
+        """Take a package out of service (UnloadPackage, R39)."""
+        self._packages.pop(package_id, None)
+
+    # --- credentials ---------------------------------------------------------------------------------------------
+
+    def acquire(
+        self,
+        channel: Channel,
+        package_id: int,
+        use: int,
+        principal: str | None,
+        logon_id: int | None,
+        authorization_data: object,
+        done: Done,
+    ) -> None:
+        """AcquireCredentialsHandle; ``done`` gets ``(handle, expiry)``."""
+        package = self.package(package_id)
+        function = package.table.get("acquire_credentials_handle")
+        if function is None:
+            raise unsupported("acquire_credentials_handle")
+        if package.draining:
+            raise SecurityError(Status.SEC_E_SECPKG_NOT_FOUND, reason="package_draining")
+        if not 0 < use & CredentialUse.BOTH:
+            raise SecurityError(Status.SEC_E_UNSUPPORTED_FUNCTION, reason="credential_use_unknown")
+        if logon_id is not None and logon_id != channel.caller.logon_id and not channel.caller.has_tcb_privilege:
+            raise SecurityError(Status.SEC_E_NOT_OWNER, reason="logon_id_needs_tcb")  # R144
+        channel.room_for_credential()
+        call = self.surroundings.call(channel.caller)
+        session = logon_id if logon_id is not None else channel.caller.logon_id
+
+        def finished(value: object, error: BaseException | None) -> None:
+            if error is None and not isinstance(value, Acquired):
+                error = _nonsense(value)
+            if error is not None or not isinstance(value, Acquired):
+                running.report()
+                done(None, error)
+                return
+            handle = channel.new_handle()
+            credential = Credential(package, value.credential, value.expiry)
+            if running.event is not None:
+                running.event.handle = handle
+            running.report()
+            if channel.closed:
+                self._free(channel, credential, CallAttribute.CLEANUP, _ignore)
+                return
+            channel.credentials[handle] = credential
+            done((handle, value.expiry), None)
+
+        running = Running(
+            self.surroundings, package, "SpAcquireCredentialsHandle", finished, channel=channel.number, call=call
+        )
+        running.start(function(call, principal, CredentialUse(use), session, authorization_data))
+
+    def free(self, channel: Channel, handle: int, done: Done) -> None:
+        """FreeCredentialsHandle: the credential goes with its last reference (R193)."""
+        credential = channel.credential(handle)
+        del channel.credentials[handle]
+        credential.closed = True
+        if credential.contexts:
+            done(None, None)
+        else:
+            self._free(channel, credential, CallAttribute(0), done)
+
+    def _free(self, channel: Channel, credential: Credential, attributes: CallAttribute, done: Done) -> None:
+        function = credential.package.table.get("free_credentials_handle")
+        if function is None:
+            done(None, None)
+            return
+        call = self.surroundings.call(channel.caller, attributes)
+        self._plain(credential.package, "SpFreeCredentialsHandle", function, (call, credential.state), channel, done)
+
+    # --- contexts ------------------------------------------------------------------------------------------------
+
+    def leg(
+        self, channel: Channel, role: Role, credential_handle: int, handle: int, request: ContextRequest, done: StepDone
+    ) -> None:
+        """One leg of InitializeSecurityContext or AcceptSecurityContext."""
+        if len(request.token) > MAX_REQUEST_TOKEN:
+            raise SecurityError(Status.SEC_E_INVALID_TOKEN, reason="token_too_large")
+        if not credential_handle and not handle:
+            raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="both_handles_null")  # R151
+        credential = channel.credential(credential_handle) if credential_handle else None
+        if handle:
+            context = channel.context(handle)
+            if context.role is not role or (context.phase is not Phase.PARTIAL and context.phase is not Phase.NEW):
+                raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason=f"context_is_{context.phase.value}")
+            if context.busy or context.doomed:
+                raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="context_is_busy")  # spec/README 7
+            if credential is None:
+                credential = context.credential
+            elif credential.package is not context.package:
+                raise SecurityError(Status.SEC_E_WRONG_CREDENTIAL_HANDLE, reason="credential_of_another_package")
+        else:
+            assert credential is not None
+            if credential.package.draining:
+                raise SecurityError(Status.SEC_E_SECPKG_NOT_FOUND, reason="package_draining")
+            channel.room_for_context()
+            context = Context(channel.new_handle(), credential.package, credential, role)
+        package = context.package
+        function = package.table.get(_LEGS[role])
+        if function is None:
+            raise unsupported(_LEGS[role])
+        if package.package_id not in self._packages:
+            raise SecurityError(Status.SEC_E_SECPKG_NOT_FOUND, reason="package_unloaded")
+        if not handle:
+            channel.contexts[context.handle] = context
+            channel.half_open += 1
+            if credential is not None:
+                credential.contexts += 1
+        context.busy = True
+        call = self.surroundings.call(channel.caller)
+        leg = _Leg(self, channel, context, first=not handle, received=len(request.token), done=done)
+        running = Running(
+            self.surroundings,
+            package,
+            "SpInitLsaModeContext" if role is Role.INITIATOR else "SpAcceptLsaModeContext",
+            leg.finished,
+            channel=channel.number,
+            call=call,
+        )
+        leg.running = running
+        running.start(function(call, None if credential is None else credential.state, context.state, request))
+
+    def delete(self, channel: Channel, handle: int, done: Done) -> None:
+        """DeleteSecurityContext: the user half is gone already (spec/README 9). While a leg runs, the end of the leg
+        deletes.
+        """
+        context = channel.context(handle)
+        if context.busy:
+            context.doomed = True
+            done(None, None)
+        else:
+            self.remove(channel, context, CallAttribute(0), done)
+
+    def remove(self, channel: Channel, context: Context, attributes: CallAttribute, done: Done) -> None:
+        """Take a context out of its channel and tell its package, exactly once."""
+        if channel.contexts.pop(context.handle, None) is None:
+            done(None, None)
+            return
+        if context.phase is Phase.NEW or context.phase is Phase.PARTIAL:
+            channel.half_open -= 1
+        credential = context.credential
+        if credential is not None:
+            credential.contexts -= 1
+            if credential.closed and not credential.contexts:
+                self._free(channel, credential, attributes, _ignore)
+        function = context.package.table.get("delete_context")
+        if function is None or context.state is None:
+            done(None, None)
+            return
+        call = self.surroundings.call(channel.caller, attributes)
+        self._plain(context.package, "SpDeleteContext", function, (call, context.state), channel, done, context.handle)
+
+    def query(self, channel: Channel, handle: int, attribute: int, done: Done) -> None:
+        """QueryContextAttributes of the LSA half."""
+        context = channel.context(handle)
+        function = context.package.table.get("query_context_attributes")
+        if function is None:
+            raise unsupported("query_context_attributes")
+        if context.busy or context.phase is not Phase.COMPLETE:
+            raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason=f"context_is_{context.phase.value}")
+        call = self.surroundings.call(channel.caller)
+        arguments = (call, context.state, attribute)
+        self._plain(context.package, "SpQueryContextAttributes", function, arguments, channel, done, handle)
+
+    def close(self, channel: Channel) -> None:
+        """The application is gone: run its handles down, each exactly once, contexts before credentials (R193)."""
+        if channel.closed:
+            return
+        channel.closed = True
+        for context in list(channel.contexts.values()):
+            if context.busy:
+                context.doomed = True
+            else:
+                self.remove(channel, context, CallAttribute.CLEANUP, _ignore)
+        for handle, credential in list(channel.credentials.items()):
+            del channel.credentials[handle]
+            credential.closed = True
+            if not credential.contexts:
+                self._free(channel, credential, CallAttribute.CLEANUP, _ignore)
+
+    # --- calls of the authority ----------------------------------------------------------------------------------
+
+    def package_call(
+        self,
+        package_id: int,
+        function_name: str,
+        arguments: tuple[object, ...],
+        caller: ClientInfo,
+        done: Done,
+        call_id: int = 0,
+    ) -> None:
+        """Call a function of a package for the authority (LsaAp*, SpAcceptCredentials, SpShutdown)."""
+        package = self.package(package_id)
+        function = package.table.get(function_name)
+        if function is None:
+            raise unsupported(function_name)
+        call = self.surroundings.call(caller)
+        if SIGNATURES[function_name].takes_call:
+            arguments = (call, *arguments)
+
+        def finished(value: object, error: BaseException | None) -> None:
+            running.report()
+            done(value, error)
+
+        running = Running(
+            self.surroundings, package, _documented(function_name), finished, call_id=call_id, call=call
+        )
+        running.start(function(*arguments))
+
+    def _plain(
+        self,
+        package: HostedPackage,
+        name: str,
+        function: Callable[..., object],
+        arguments: tuple[object, ...],
+        channel: Channel,
+        done: Done,
+        handle: int = 0,
+    ) -> None:
+        def finished(value: object, error: BaseException | None) -> None:
+            if running.event is not None:
+                running.event.handle = handle
+            running.report()
+            done(value, error)
+
+        call = arguments[0]
+        running = Running(self.surroundings, package, name, finished, channel=channel.number, call=call)  # type: ignore[arg-type]  # the first argument of all these is the Call
+        running.start(function(*arguments))
+
+
+class _Leg:
+    """The end of a leg: check what the package returned, move the context, audit, reply."""
+
+    __slots__ = ("channel", "context", "dispatcher", "done", "first", "received", "running", "step")
+
+    running: Running
+
+    def __init__(
+        self, dispatcher: Dispatcher, channel: Channel, context: Context, *, first: bool, received: int, done: StepDone
+    ) -> None:
+        self.dispatcher = dispatcher
+        self.channel = channel
+        self.context = context
+        self.first = first
+        self.received = received
+        self.done = done
+        self.step: Step
+
+    def finished(self, value: object, error: BaseException | None) -> None:
+        context = self.context
+        if error is not None:
+            failure = as_security_error(error)
+            step: Step = Refused(
+                failure.status, failure.token or b"", failure.reason, failure.substatus
+            )
+        else:
+            step = checked_step(context.package, value, self.received)
+        self.step = step
+        if isinstance(step, Continue):
+            context.state = step.context
+        elif isinstance(step, Complete):
+            context.state = step.context
+        event = self.running.event
+        if event is not None:
+            event.handle, event.received = context.handle, self.received
+            event.status = step_status(step)
+            if not isinstance(step, NeedMore):
+                event.sent = len(step.token)
+            if isinstance(step, Refused):
+                event.reason = step.reason
+        self.running.report()
+        final = isinstance(step, Complete | Refused)
+        if final and context.role is Role.ACCEPTOR and not self.running.audited:
+            reason = step.reason if isinstance(step, Refused) else ""
+            self.running.audit(LogonAudit(step_status(step), "", reason=reason), self._audited)
+        else:
+            self._release()
+
+    def _audited(self, _value: object, error: BaseException | None) -> None:
+        if error is not None:  # no record, no success (lock 10)
+            failure = as_security_error(error)
+            self.step = Refused(failure.status, reason=failure.reason)
+        self._release()
+
+    def _release(self) -> None:
+        context, channel, step = self.context, self.channel, self.step
+        before = context.phase
+        context.phase = TRANSITIONS[before, _EVENTS[type(step)]]
+        context.busy = False
+        if context.phase is Phase.COMPLETE or context.phase is Phase.FAILED:
+            channel.half_open -= 1
+        gone = context.doomed or channel.closed
+        if gone or (self.first and context.phase is Phase.FAILED):
+            attributes = CallAttribute.CLEANUP if channel.closed else CallAttribute(0)
+            self.dispatcher.remove(channel, context, attributes, _ignore)
+        if not channel.closed:
+            exists = context.handle in channel.contexts
+            self.done(context.handle if exists else 0, step)
+
+
+_EVENTS: Final[dict[type, Event]] = {
+    Continue: Event.CONTINUED,
+    Complete: Event.COMPLETED,
+    NeedMore: Event.WANTED_MORE,
+    Refused: Event.REFUSED,
+}
+
+
+def step_status(step: Step) -> Status:
+    """The status that a step stands for."""
+    if isinstance(step, Continue):
+        return Status.SEC_I_COMPLETE_AND_CONTINUE if step.complete_needed else Status.SEC_I_CONTINUE_NEEDED
+    if isinstance(step, Complete):
+        return Status.SEC_I_COMPLETE_NEEDED if step.complete_needed else Status.SEC_E_OK
+    if isinstance(step, NeedMore):
+        return Status.SEC_E_INCOMPLETE_MESSAGE
+    return step.status
+
+
+def checked_step(package: HostedPackage, value: object, received: int) -> Step:
+    """What a package returned from a leg, or the refusal that stands for it when it is not what the contract asks."""
+    if isinstance(value, Refused):
+        if not isinstance(value.status, Status) or not value.status.is_error:
+            return _broken("refused_without_an_error")
+        if value.status is Status.SEC_E_INCOMPLETE_MESSAGE:
+            return _broken("need_more_is_its_own_step")
+        return value if _fits(package, value.token) else _broken("token_exceeds_max_token")
+    if isinstance(value, NeedMore):
+        return value
+    if not isinstance(value, Continue | Complete):
+        return _broken(f"package_returned_{type(value).__name__}")
+    if not isinstance(value.attributes, int) or not isinstance(value.expiry, float | int):
+        return _broken("step_members_of_a_wrong_type")
+    if not _fits(package, value.token):
+        return _broken("token_exceeds_max_token")  # R35
+    if isinstance(value, Continue):
+        return value
+    packed = value.packed_context
+    if packed is None:
+        if package.info.capabilities & (Capability.INTEGRITY | Capability.PRIVACY):
+            return _broken("no_packed_context")  # R154
+    elif not isinstance(packed, bytes) or not 0 < len(packed) <= MAX_PACKED_CONTEXT:
+        return _broken("packed_context_size")
+    if not 0 <= value.leftover <= received:
+        return _broken("leftover_exceeds_the_input")
+    return value
+
+
+def _fits(package: HostedPackage, token: object) -> bool:
+    return isinstance(token, bytes) and len(token) <= package.info.max_token
+
+
+def _broken(reason: str) -> Refused:
+    return Refused(Status.SEC_E_INTERNAL_ERROR, reason=reason)
+
+
+def _nonsense(value: object) -> SecurityError:
+    return SecurityError(Status.SEC_E_INTERNAL_ERROR, reason=f"package_returned_{type(value).__name__}")
+
+
+def _ignore(_value: object, _error: BaseException | None) -> None:
+    """Nobody waits for the outcome; the trace has it."""
+
+
+def _documented(python_name: str) -> str:
+    prefix = "LsaAp" if python_name in _LSA_AP else "Sp"
+    return prefix + "".join(part.capitalize() for part in python_name.split("_"))

@@ -1,0 +1,236 @@
+"""One call into a package while it runs: who is asked for what it awaits, and what is told when it is over.
+
+A package's coroutine yields `Request`s. The host answers some itself (who is calling, protected memory); the others go
+to the authority through the `Link`, together with the package and the channel that the call belongs to - which is how
+package identity comes from the channel and never from an argument (lock 4).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Coroutine
+from typing import Final, Protocol
+
+from secpkg.contract.flags import CallAttribute
+from secpkg.contract.lsa_mode.functions import CallInfo
+from secpkg.contract.requests import PARKED, Done, ForeignAwait, Request, Resume, drive
+from secpkg.contract.status import SecurityError, Status
+from secpkg.contract.values import Call, ClientInfo, LogonAudit
+from secpkg.host.lsa_mode.load import HostedPackage
+
+_AUDITS: Final = frozenset({"audit_logon", "audit_logon_ex", "convert_auth_data_to_token"})
+
+
+class Link(Protocol):
+    """The way to the authority."""
+
+    def ask(
+        self, package: int, channel: int, call: int, function: str, arguments: tuple[object, ...], resume: Resume
+    ) -> object:
+        """Call an LSA function: its value, or `PARKED` after keeping ``resume``; raises the documented failure."""
+        ...
+
+
+class TraceEvent:
+    """A finished call, for an observer."""
+
+    __slots__ = ("channel", "function", "handle", "kind", "package", "reason", "received", "seconds", "sent", "start",
+                 "status")
+
+    def __init__(self, kind: str, function: str, package: str, channel: int, start: float) -> None:
+        self.kind = kind
+        self.function = function
+        self.package = package
+        self.channel = channel
+        self.start = start
+        self.seconds = 0.0
+        self.handle = 0
+        self.status = 0
+        self.received = 0
+        self.sent = 0
+        self.reason = ""
+
+
+Observer = Callable[[TraceEvent], None]
+
+
+class Surroundings:
+    """What every call of a host shares: the link, the clock, chance, the observer."""
+
+    __slots__ = ("calls", "clock", "entropy", "link", "observer", "protect", "timeout")
+
+    def __init__(
+        self,
+        link: Link,
+        *,
+        clock: Callable[[], float],
+        entropy: Callable[[int], bytes],
+        protect: Callable[[bytearray], None],
+        timeout: float,
+    ) -> None:
+        self.link = link
+        self.clock = clock
+        self.entropy = entropy
+        self.protect = protect
+        self.timeout = timeout
+        self.observer: Observer | None = None
+        self.calls = 0
+
+    def call(self, caller: ClientInfo, attributes: CallAttribute = CallAttribute(0)) -> Call:  # noqa: B008 - immutable
+        """A `Call` that begins now."""
+        self.calls += 1
+        return Call(caller, self.clock(), self.entropy, time.monotonic() + self.timeout, attributes)
+
+
+class Running:
+    """One call into a package, from `start` to its end."""
+
+    __slots__ = ("_done", "audited", "call", "call_id", "channel", "event", "package", "surroundings")
+
+    def __init__(
+        self,
+        surroundings: Surroundings,
+        package: HostedPackage,
+        function: str,
+        done: Done,
+        *,
+        channel: int = 0,
+        call_id: int = 0,
+        call: Call | None = None,
+    ) -> None:
+        self.surroundings = surroundings
+        self.package = package
+        self.channel = channel
+        self.call_id = call_id
+        self.call = call
+        self.audited = False
+        self._done = done
+        self.event: TraceEvent | None = None
+        if surroundings.observer is not None:
+            self.event = TraceEvent("package", function, package.info.name, channel, time.monotonic())
+
+    def start(self, coroutine: object) -> None:
+        """Drive the package's coroutine; ``done`` is told exactly once."""
+        if not isinstance(coroutine, Coroutine):
+            self._end(None, SecurityError(Status.SEC_E_INTERNAL_ERROR, reason="package_function_is_no_coroutine"))
+            return
+        drive(coroutine, self._ask, self._end)
+
+    def audit(self, record: LogonAudit, done: Done) -> None:
+        """Have the authority write a record that the package owed, then go on."""
+        self.audited = True
+
+        async def write() -> None:
+            await Request("audit_logon", (record,))
+
+        drive(write(), self._ask, done)
+
+    def _ask(self, request: Request[object], resume: Resume) -> object:
+        function = request.function
+        if function in _AUDITS:
+            self.audited = True
+        local = _LOCAL.get(function)
+        if local is not None:
+            return local(self, *request.arguments)
+        surroundings = self.surroundings
+        if surroundings.observer is not None:
+            resume = self._observed(function, surroundings.observer, resume)
+        try:
+            answer = surroundings.link.ask(
+                self.package.package_id, self.channel, self.call_id, function, request.arguments, resume
+            )
+        except SecurityError as refused:
+            if surroundings.observer is not None:
+                resume_traced(resume, None, refused)
+            raise
+        if surroundings.observer is not None and answer is not PARKED:
+            resume_traced(resume, answer, None)
+        return answer
+
+    def _observed(self, function: str, observer: Observer, resume: Resume) -> Resume:
+        return _Observed(TraceEvent("lsa", function, self.package.info.name, self.channel, time.monotonic()),
+                         observer, resume)
+
+    def _end(self, value: object, error: BaseException | None) -> None:
+        event = self.event
+        if event is not None:
+            event.seconds = time.monotonic() - event.start
+            if error is not None:
+                failure = as_security_error(error)
+                event.status, event.reason = failure.status, failure.reason
+        self._done(value, error)
+
+    def report(self) -> None:
+        """Hand the finished call to the observer, after whoever drove it has added what it knows."""
+        observer = self.surroundings.observer
+        if self.event is not None and observer is not None:
+            observer(self.event)
+
+
+class _Observed:
+    """A resume function that tells the observer first."""
+
+    __slots__ = ("_event", "_observer", "_resume")
+
+    def __init__(self, event: TraceEvent, observer: Observer, resume: Resume) -> None:
+        self._event = event
+        self._observer = observer
+        self._resume = resume
+
+    def tell(self, error: BaseException | None) -> None:
+        event = self._event
+        event.seconds = time.monotonic() - event.start
+        if error is not None:
+            failure = as_security_error(error)
+            event.status, event.reason = failure.status, failure.reason
+        self._observer(event)
+
+    def __call__(self, value: object, error: BaseException | None) -> None:
+        self.tell(error)
+        self._resume(value, error)
+
+
+def resume_traced(resume: Resume, _value: object, error: BaseException | None) -> None:
+    """Tell the observer of a request that was answered in place."""
+    if isinstance(resume, _Observed):
+        resume.tell(error)
+
+
+def as_security_error(error: BaseException) -> SecurityError:
+    """What a caller is told of an exception: a package's own statuses as they are, anything else SEC_E_INTERNAL_ERROR
+    with the kind of exception as the named reason (its text may hold secrets and is dropped).
+    """
+    if isinstance(error, SecurityError):
+        return error
+    return SecurityError(Status.SEC_E_INTERNAL_ERROR, reason=f"package_raised_{type(error).__name__}")
+
+
+def _get_client_info(running: Running) -> ClientInfo:
+    if running.call is None:
+        raise SecurityError(Status.STATUS_UNSUCCESSFUL, reason="no_client")
+    return running.call.caller
+
+
+def _get_call_info(running: Running) -> CallInfo:
+    if running.call is None:
+        raise SecurityError(Status.STATUS_UNSUCCESSFUL, reason="no_client")
+    caller = running.call.caller
+    return CallInfo(caller.process_id, caller.thread_id, running.call.attributes, running.surroundings.calls)
+
+
+def _protect(running: Running, buffer: bytearray) -> None:
+    if not isinstance(buffer, bytearray):
+        raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason="protect_memory_needs_a_bytearray")
+    running.surroundings.protect(buffer)
+
+
+_LOCAL: Final[dict[str, Callable[..., object]]] = {
+    "get_client_info": _get_client_info,
+    "get_client_info_ex": _get_client_info,
+    "get_call_info": _get_call_info,
+    "protect_memory": _protect,
+    "unprotect_memory": _protect,
+}
+"""LSA functions that the host answers: `protect` is its own inverse."""
+
+__all__ = ["ForeignAwait", "Link", "Observer", "Running", "Surroundings", "TraceEvent", "as_security_error"]
