@@ -1,0 +1,57 @@
+# Every target sets up what it needs: a fresh clone on a bare Debian 12 with python3, venv, gcc, make and git is enough.
+# ARGS reaches pytest (`make quick ARGS="tests/ipc -x"`) and the benchmark.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help test quick cover demo bench lint fmt types layers clean
+
+BIN := .venv/bin
+READY := .venv/.ready
+ARGS ?=
+
+# Folders that hold Python in this checkout; mypy refuses to be given one that does not.
+TYPED = $(shell for d in src tests examples tools bench; do [ -n "$$(find $$d -name '*.py' -print -quit 2>/dev/null)" ] && echo $$d; done)
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null || grep '##' $(MAKEFILE_LIST)
+
+$(READY): pyproject.toml requirements/dev.txt tools/bootstrap $(wildcard examples/*/pyproject.toml)
+	@tools/bootstrap
+
+test: lint types layers ## everything: lint, types, layers, then every test
+	@echo "tests: all"
+	@$(BIN)/python -m pytest $(ARGS)
+
+quick: $(READY) ## the inner loop: every test that is not slow
+	@$(BIN)/python -m pytest -q -m "not slow" $(ARGS)
+
+cover: $(READY) ## every test, with the lines and branches that none of them reached
+	@$(BIN)/python -m pytest -q --cov --cov-report=term-missing $(ARGS)
+
+demo: $(READY) ## what it looks like in use (KEEP=1 leaves what it made)
+	@KEEP="$(KEEP)" $(BIN)/python tools/demo.py
+
+bench: $(READY) ## the measured promises
+	@PYTHONPATH=. $(BIN)/python -m bench $(ARGS)
+
+lint: $(READY) ## ruff: rules and layout
+	@echo "lint: ruff"
+	@$(BIN)/ruff check -q
+	@$(BIN)/ruff format -q --check || { echo "lint: the layout of the files above differs; make fmt" >&2; exit 1; }
+
+fmt: $(READY) ## rewrite to the house's layout
+	@$(BIN)/ruff check -q --fix-only
+	@$(BIN)/ruff format -q
+
+types: $(READY) ## mypy, strict
+	@echo "types: mypy ($(TYPED))"
+	@$(BIN)/mypy --no-error-summary $(TYPED)
+
+layers: $(READY) ## who may import whom
+	@echo "layers: import-linter"
+	@out=$$($(BIN)/lint-imports --no-logo 2>&1) || { printf '%s\n' "$$out" >&2; exit 1; }
+
+clean: ## remove what the targets made, the virtual environment included
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage build dist
+	@find . -name .git -prune -o \( -name __pycache__ -o -name '*.egg-info' \) -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Runs user halves and plain security support providers."""

@@ -1,0 +1,1 @@
+"""For authors: new, check, doctor, trace."""

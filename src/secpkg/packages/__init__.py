@@ -1,0 +1,1 @@
+"""The inbox packages, loaded through the same door as everyone's."""

@@ -1,0 +1,1 @@
+"""Wire protocols as sans-I/O machines."""

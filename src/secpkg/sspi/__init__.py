@@ -1,0 +1,1 @@
+"""What an application calls to make and use a security context."""

@@ -1,0 +1,1 @@
+"""For tests of packages and of applications: LabAuthority, Pair, FrozenClock."""
