@@ -37,8 +37,8 @@ bench: $(READY) ## the measured promises
 
 lint: $(READY) ## ruff: rules and layout
 	@echo "lint: ruff"
-	@$(BIN)/ruff check -q
-	@$(BIN)/ruff format -q --check || { echo "lint: the layout of the files above differs; make fmt" >&2; exit 1; }
+	@$(BIN)/ruff check -q --output-format concise
+	@$(BIN)/ruff format --check || { echo "lint: the layout of the files above differs; make fmt" >&2; exit 1; }
 
 fmt: $(READY) ## rewrite to the house's layout
 	@$(BIN)/ruff check -q --fix-only

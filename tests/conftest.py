@@ -1,4 +1,4 @@
-"""What holds for every test. Warnings are errors, markers are strict and skips give their reasons: see pyproject.toml."""
+"""What holds for every test; that warnings are errors and that skips give their reasons stands in pyproject.toml."""
 
 from hypothesis import settings
 
