@@ -1,0 +1,218 @@
+"""Hello in the application: sign, verify, seal and unseal under the keys of a finished handshake.
+
+A TOKEN is a nonce and a tag. The nonce is the application's own sequence number (32 bits, 0: it keeps none, R216) and
+the number of the message in its direction (64 bits). Each direction has one counter and two keys, one to seal and one
+to sign, so that no nonce serves a key twice, a message sent back is not taken for one of the peer's, and a seal is not
+taken for a signature. The receiver first sees whether a message is authentic, then whether it is the one due: altered
+and out of sequence are two answers (R218), and neither changes anything.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+
+from secpkg.contract import (
+    AscRet,
+    Buffer,
+    ContextAttribute,
+    ContextAttributes,
+    ContextFlags,
+    DllFunctions,
+    InterfaceVersion,
+    IscRet,
+    Lifespan,
+    Message,
+    Names,
+    SecBuffer,
+    SecurityError,
+    SessionKey,
+    Sizes,
+    Status,
+    UserModuleTables,
+)
+from secpkg.contract.flags import BufferFlag, BufferType
+from secpkg_hello.packed_context import PackedContext
+
+_NONCE = struct.Struct(">IQ")
+_TAG = 16
+_TRAILER = _NONCE.size + _TAG
+_LAST = 2**64 - 1
+_DATA, _TOKEN = int(BufferType.DATA), int(BufferType.TOKEN)
+_CHECKED = int(BufferFlag.READONLY_WITH_CHECKSUM)
+_IGNORED = int(BufferFlag.UNMAPPED | BufferFlag.KERNEL_MAP)
+
+
+Cipher = Callable[[bytes, Buffer, bytes | None], bytes]
+
+
+class Direction:
+    """One way of a context: one counter, and what to do with its two keys."""
+
+    __slots__ = ("number", "seal", "sign")
+
+    def __init__(self, session_key: bytes, sender: bytes, *, ours: bool) -> None:
+        keys = HKDFExpand(SHA256(), 64, b"secpkg Hello 1 " + sender).derive(session_key)
+        seal, sign = ChaCha20Poly1305(keys[:32]), ChaCha20Poly1305(keys[32:])
+        self.seal: Cipher = seal.encrypt if ours else seal.decrypt
+        self.sign: Cipher = sign.encrypt if ours else sign.decrypt
+        self.number = 0
+
+
+class Context:
+    """A finished context. One sender and one receiver may use it at once: they touch different directions (R222)."""
+
+    __slots__ = ("can_seal", "can_sign", "in_sequence", "incoming", "outgoing", "packed")
+
+    def __init__(self, packed: PackedContext) -> None:
+        ours, theirs = (b"initiator", b"acceptor") if packed.initiator else (b"acceptor", b"initiator")
+        self.outgoing = Direction(packed.session_key, ours, ours=True)
+        self.incoming = Direction(packed.session_key, theirs, ours=False)
+        flags: type[IscRet | AscRet] = IscRet if packed.initiator else AscRet
+        self.can_sign = bool(packed.attributes & flags.INTEGRITY)
+        self.can_seal = bool(packed.attributes & flags.CONFIDENTIALITY)
+        self.in_sequence = bool(packed.attributes & flags.SEQUENCE_DETECT)
+        self.packed = packed
+
+
+class Hello:
+    """The user half: one object per process."""
+
+    name = "Hello"
+
+    def instance_init(self, version: InterfaceVersion, functions: DllFunctions) -> None:
+        """SpInstanceInit: Hello needs nothing of the host."""
+
+    def init_user_mode_context(self, packed_context: bytes) -> Context:
+        """SpInitUserModeContext."""
+        return Context(PackedContext.unpack(packed_context))
+
+    def delete_user_mode_context(self, context: Context) -> None:
+        """SpDeleteContext."""
+        del context.outgoing, context.incoming, context.packed
+
+    def make_signature(
+        self, context: Context, quality_of_protection: int, message: Message, sequence_number: int
+    ) -> None:
+        """SpMakeSignature: over the DATA buffers as one string of bytes, whatever their borders (R213)."""
+        if quality_of_protection or not context.can_sign:
+            raise SecurityError(Status.SEC_E_QOP_NOT_SUPPORTED, reason="integrity_not_negotiated")
+        token, covered = _signed(message)
+        nonce = _next_nonce(context, sequence_number)
+        token.data = nonce + context.outgoing.sign(nonce, b"", covered)
+
+    def verify_signature(self, context: Context, message: Message, sequence_number: int) -> int:
+        """SpVerifySignature."""
+        if not context.can_sign:
+            raise SecurityError(Status.SEC_E_QOP_NOT_SUPPORTED, reason="integrity_not_negotiated")
+        token, covered = _signed(message)
+        _open(context, context.incoming.sign, token.data, b"", covered, sequence_number)
+        return 0
+
+    def seal_message(
+        self, context: Context, quality_of_protection: int, message: Message, sequence_number: int
+    ) -> None:
+        """SpSealMessage: encrypts the one writable DATA buffer; covers READONLY_WITH_CHECKSUM ones without a change."""
+        if quality_of_protection or not context.can_seal:
+            raise _no_seal(quality_of_protection)
+        token, data, covered = _sealed(message)
+        nonce = _next_nonce(context, sequence_number)
+        sealed = context.outgoing.seal(nonce, data.data, covered)
+        data.data = memoryview(sealed)[:-_TAG]
+        token.data = nonce + sealed[-_TAG:]
+
+    def unseal_message(self, context: Context, message: Message, sequence_number: int) -> int:
+        """SpUnsealMessage."""
+        if not context.can_seal:
+            raise _no_seal(0)
+        token, data, covered = _sealed(message)
+        data.data = _open(context, context.incoming.seal, token.data, data.data, covered, sequence_number)
+        return 0
+
+    def query_context_attributes(self, context: Context, attribute: int) -> ContextAttributes:
+        """SpQueryContextAttributes; the session key is one derived for the application, not ours."""
+        packed = context.packed
+        match attribute:
+            case ContextAttribute.SIZES:
+                return Sizes(4096, _TRAILER if context.can_sign else 0, 1, _TRAILER if context.can_seal else 0)
+            case ContextAttribute.NAMES:
+                return Names(packed.peer)
+            case ContextAttribute.LIFESPAN:
+                return Lifespan(packed.start, packed.expiry)
+            case ContextAttribute.SESSION_KEY:
+                return SessionKey(HKDFExpand(SHA256(), 32, b"secpkg Hello 1 exported").derive(packed.session_key))
+            case ContextAttribute.FLAGS:
+                return ContextFlags(packed.attributes)
+        raise SecurityError(Status.SEC_E_UNSUPPORTED_FUNCTION, reason="attribute_not_offered")
+
+
+def _no_seal(quality_of_protection: int) -> SecurityError:
+    status = Status.SEC_E_QOP_NOT_SUPPORTED if quality_of_protection else Status.STATUS_INVALID_HANDLE  # R220
+    return SecurityError(status, reason="confidentiality_not_negotiated")
+
+
+def _sealed(message: Message) -> tuple[SecBuffer, SecBuffer, bytes]:
+    """The TOKEN buffer, the DATA buffer to change, and what is covered as it is."""
+    if len(message) == 2:  # what nearly every message is
+        first, second = message
+        if first.type == _TOKEN and second.type == _DATA:
+            return first, second, b""
+        if first.type == _DATA and second.type == _TOKEN:
+            return second, first, b""
+    tokens, data = _of(message, _TOKEN), _of(message, _DATA)
+    if len(tokens) != 1:
+        raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason="not_one_token_buffer")  # R219
+    if len(data) != 1:
+        raise SecurityError(Status.SEC_E_INVALID_TOKEN, reason="not_one_data_buffer")  # R221
+    return tokens[0], data[0], b"".join(buffer.data for buffer in _of(message, _DATA | _CHECKED))
+
+
+def _signed(message: Message) -> tuple[SecBuffer, bytes]:
+    """The TOKEN buffer and what the signature covers: not what is READONLY without checksum (R212)."""
+    tokens, data = _of(message, _TOKEN), _of(message, _DATA, _DATA | _CHECKED)
+    if len(tokens) != 1 or not data:
+        raise SecurityError(Status.SEC_E_INVALID_TOKEN, reason="not_one_token_and_data")  # R215
+    return tokens[0], b"".join(buffer.data for buffer in data)
+
+
+def _of(message: Message, *kinds: int) -> list[SecBuffer]:
+    return [buffer for buffer in message if buffer.type & ~_IGNORED in kinds]  # R210
+
+
+def _next_nonce(context: Context, sequence_number: int) -> bytes:
+    direction = context.outgoing
+    number = direction.number
+    if number >= _LAST:
+        raise SecurityError(Status.SEC_E_CONTEXT_EXPIRED, reason="counter_exhausted")
+    direction.number = number + 1
+    return _NONCE.pack(sequence_number if context.in_sequence else 0, number)  # R217
+
+
+def _open(
+    context: Context, decrypt: Cipher, token: Buffer, data: Buffer, covered: bytes, sequence_number: int
+) -> bytes:
+    if len(token) != _TRAILER:
+        raise SecurityError(Status.SEC_E_MESSAGE_ALTERED, reason="token_length")
+    nonce, tag = bytes(token[: _NONCE.size]), token[_NONCE.size :]
+    try:
+        opened = decrypt(nonce, b"".join((data, tag)), covered)
+    except InvalidTag:
+        raise SecurityError(Status.SEC_E_MESSAGE_ALTERED, reason="tag_mismatch") from None
+    direction = context.incoming
+    theirs, number = _NONCE.unpack(nonce)
+    if number < direction.number or (
+        context.in_sequence and (number != direction.number or (sequence_number and theirs != sequence_number))
+    ):
+        raise SecurityError(Status.SEC_E_OUT_OF_SEQUENCE, reason="replayed_or_missing")
+    direction.number = number + 1
+    return opened
+
+
+def user_mode_initialize(version: InterfaceVersion) -> UserModuleTables:
+    """SpUserModeInitialize."""
+    return UserModuleTables(InterfaceVersion.V1, (Hello(),))
