@@ -1,0 +1,251 @@
+"""Which documented functions work here, and where: computed from the code, never kept by hand.
+
+Three sources agree on a function. `contract.reference` says that it is documented. Its *place* is what an author meets:
+the Protocol method of the contract, or the callable of ``secpkg.sspi.raw`` and ``secpkg.lsa.raw``. Its *implementation*
+is the code that has claimed it: a mark of `contract.implements`, an entry of the authority's table of LSA functions, or
+a function that the host answers itself. A function that nobody has claimed is unsupported, whatever else is there.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import linecache
+import pkgutil
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Final, Literal
+
+import msgspec
+
+from secpkg.contract.implements import IMPLEMENTED, Implementation
+from secpkg.contract.reference import Function, functions, tables
+
+State = Literal["working", "unsupported", "refused"]
+STATES: Final[tuple[State, ...]] = ("working", "unsupported", "refused")
+
+_DEFINITION: Final = re.compile(r"\s*(?:async\s+def|def|class)\b")
+
+_CONTRACT: Final = {
+    "authentication_package": ("secpkg.contract.lsa_mode.ap", "secpkg.contract.lsa_mode.ssp"),
+    "lsa_mode": ("secpkg.contract.lsa_mode.ssp", "secpkg.contract.lsa_mode.ap"),
+    "user_mode": ("secpkg.contract.user_mode.ssp",),
+    "lsa_secpkg": ("secpkg.contract.lsa_mode.functions",),
+    "lsa_dispatch": ("secpkg.contract.lsa_mode.functions",),
+    "dll_functions": ("secpkg.contract.user_mode.functions",),
+}
+_ENTRY_POINTS: Final = {
+    ("lsa_mode", "SpLsaModeInitialize"): ("secpkg.contract.lsa_mode.ssp", "LsaModeInitialize"),
+    ("user_mode", "SpUserModeInitialize"): ("secpkg.contract.user_mode.ssp", "UserModeInitialize"),
+}
+_RAW: Final = {"sspi": "secpkg.sspi.raw", "lsa_logon": "secpkg.lsa.raw"}
+_LSA_FUNCTION_TABLES: Final = ("lsa_secpkg", "lsa_dispatch")
+_AUTHORITY: Final = "secpkg.authority.functions"
+_RUNNING: Final = "secpkg.host.lsa_mode.running"
+_MARKED_ROOMS: Final = ("secpkg.host", "secpkg.runtime")
+"""Where drivers may stand anywhere: every module of these is imported, so that no mark is missed."""
+
+_UNSUPPORTED_BY_FLAG: Final = {
+    "reserved": "reserved: the documents keep the slot and say nothing of its use",
+    "obsolete": "obsolete: documented as such, and answered with an error (R118)",
+    "not_implemented": "documented as not implemented, and answered with an error (R118)",
+    "not_currently_called": "documented as not currently called",
+}
+_REFUSED_BY_FLAG: Final = {"kernel_mode": "for kernel-mode callers, which this platform does not have (spec/README 14)"}
+_NOT_CLAIMED: Final = {
+    "authentication_package": "no host path calls it yet",
+    "lsa_mode": "no host path calls it yet",
+    "user_mode": "no host path calls it yet",
+    "dll_functions": "the user-mode host does not offer it yet",
+    "lsa_secpkg": "the authority does not offer it yet: STATUS_NOT_IMPLEMENTED",
+    "lsa_dispatch": "the authority does not offer it yet: STATUS_NOT_IMPLEMENTED",
+    "sspi": "SSPI does not offer it yet: SEC_E_UNSUPPORTED_FUNCTION",
+    "lsa_logon": "secpkg.lsa does not offer it yet: STATUS_NOT_IMPLEMENTED",
+    "subauth": "comes with MSV1_0",
+}
+
+
+class FunctionState(msgspec.Struct, frozen=True):
+    """One documented function as it stands in this code.
+
+    ``function`` is the key of the table in the specification; ``python`` the dotted name of its place; ``where`` the
+    file, relative to the secpkg package, and line of the implementation, or of the place where there is none.
+    """
+
+    table: str
+    function: str
+    python: str
+    where: str
+    state: State
+    reason: str
+
+
+class NoPlace(LookupError):
+    """A documented function that has no place in the code: a fault of the house, not of the caller."""
+
+
+class Claims(msgspec.Struct, frozen=True):
+    """What the imported code says of itself; see `claims`."""
+
+    marks: Mapping[tuple[str, str], Implementation]
+    authority: Mapping[str, object]
+    host: Mapping[str, object]
+
+
+def _rooms() -> Iterator[ModuleType]:
+    for room in _MARKED_ROOMS:
+        package = importlib.import_module(room)
+        yield package
+        for found in pkgutil.walk_packages(package.__path__, f"{room}."):
+            if not found.name.endswith(".__main__"):
+                yield importlib.import_module(found.name)
+
+
+def claims() -> Claims:
+    """Import everything that may claim a function, and hand over what it claims. A module that is not there, or does
+    not import, is an error and never an empty claim.
+    """
+    for _module in _rooms():
+        pass
+    for name in _RAW.values():
+        importlib.import_module(name)
+    authority: Mapping[str, object] = importlib.import_module(_AUTHORITY).LSA_FUNCTIONS
+    host: Mapping[str, object] = importlib.import_module(_RUNNING).LOCAL_FUNCTIONS
+    return Claims(IMPLEMENTED, authority, host)
+
+
+def function_states(claimed: Claims | None = None) -> tuple[FunctionState, ...]:
+    """Every documented function of the nine tables, in documented order, with its state. ImportError or `NoPlace` when
+    the code is not whole.
+    """
+    claimed = claims() if claimed is None else claimed
+    return tuple(function_state(row, claimed) for row in functions())
+
+
+def counts(states: tuple[FunctionState, ...]) -> dict[State, int]:
+    """How many functions are in each state; a state that nobody is in counts 0."""
+    return {state: sum(one.state == state for one in states) for state in STATES}
+
+
+def function_state(row: Function, claimed: Claims) -> FunctionState:
+    """The state of one documented function; see `function_states`."""
+    python, place = _place(row)
+    implementation = _implementation(row, claimed)
+    if implementation is not None:
+        where = _line(implementation.where)
+        if implementation.state != "unsupported":
+            reason = f"partly: {implementation.reason}" if implementation.state == "partial" else implementation.reason
+            return FunctionState(row.table, row.function, python, where, "working", reason)
+        refused = _by_flag(row, _REFUSED_BY_FLAG)
+        state: State = "refused" if refused else "unsupported"
+        return FunctionState(row.table, row.function, python, where, state, refused or implementation.reason)
+    where = _line(place) if place is not None else _row_line(row)
+    refused = _by_flag(row, _REFUSED_BY_FLAG)
+    if refused:
+        return FunctionState(row.table, row.function, python, where, "refused", refused)
+    reason = _by_flag(row, _UNSUPPORTED_BY_FLAG) or _NOT_CLAIMED[row.table]
+    return FunctionState(row.table, row.function, python, where, "unsupported", reason)
+
+
+def _by_flag(row: Function, reasons: Mapping[str, str]) -> str:
+    return next((reasons[flag] for flag in row.flags if flag in reasons), "")
+
+
+def _implementation(row: Function, claimed: Claims) -> Implementation | None:
+    tables_of_row = _LSA_FUNCTION_TABLES if row.table in _LSA_FUNCTION_TABLES else (row.table,)
+    for table in (row.table, *tables_of_row):
+        mark = claimed.marks.get((table, row.function))
+        if mark is not None:
+            return mark
+    if row.table not in _LSA_FUNCTION_TABLES:
+        return None
+    for source in (claimed.host, claimed.authority):
+        entry = source.get(row.python_name)
+        found = getattr(entry, "implementation", entry)
+        if callable(found):
+            # An entry may be there to answer the documented error (R118): what the documents withhold does not work.
+            reason = _by_flag(row, _UNSUPPORTED_BY_FLAG)
+            return Implementation(found, "unsupported" if reason else "working", reason)
+    return None
+
+
+def _place(row: Function) -> tuple[str, Callable[..., object] | None]:
+    """The dotted name of the function's place and the object there.
+
+    A function without one keeps its bare name and the row that documents it: those of MSV1_0's subauthentication until
+    MSV1_0 is here, and a function of SSPI or LSA logon that the raw floor leaves out.
+    """
+    entry_point = _ENTRY_POINTS.get((row.table, row.function))
+    if entry_point is not None:
+        module, name = entry_point
+        return f"{module}.{name}", vars(getattr(importlib.import_module(module), name))["__call__"]
+    if row.table in _CONTRACT:
+        for module in _CONTRACT[row.table]:
+            found = _methods(module).get(row.python_name)
+            if found is not None:
+                return f"{module}.{found.__qualname__}", found
+        raise NoPlace(f"{row.table}.{row.function}: no Protocol has {row.python_name}")
+    if row.table in _RAW:
+        module = _RAW[row.table]
+        function = getattr(importlib.import_module(module), row.python_name, None)
+        if callable(function):
+            return f"{module}.{row.python_name}", function
+    return row.python_name, None
+
+
+@functools.cache
+def _methods(module: str) -> dict[str, Callable[..., object]]:
+    protocols: tuple[type, ...] = importlib.import_module(module).PROTOCOLS
+    return {
+        name: member
+        for protocol in protocols
+        for name, member in vars(protocol).items()
+        if inspect.isfunction(member) and not name.startswith("_")
+    }
+
+
+def _line(where: Callable[..., object]) -> str:
+    """File and line of the ``def`` or ``class`` of a callable, behind decorators and bound arguments."""
+    source: Callable[..., object] = inspect.unwrap(where)
+    while isinstance(source, functools.partial):
+        source = source.func
+    if not (inspect.isroutine(source) or inspect.isclass(source)):
+        source = type(source)
+    file = inspect.getsourcefile(source) or ""
+    code = getattr(source, "__code__", None)
+    # A code object begins at its first decorator. Reading a whole block, as inspect does for a class, is slow.
+    first = code.co_firstlineno if isinstance(code, CodeType) else inspect.getsourcelines(source)[1]
+    lines = linecache.getlines(file)[first - 1 :]
+    offset = next((number for number, line in enumerate(lines) if _DEFINITION.match(line)), 0)
+    return f"{_relative(file)}:{first + offset}"
+
+
+def _row_line(row: Function) -> str:
+    data = importlib.import_module("secpkg.contract.reference_data")
+    for number, line in enumerate(linecache.getlines(data.__file__ or ""), 1):
+        if f'("{row.function}", "{row.member}", {row.position},' in line:
+            return f"{_relative(data.__file__ or '')}:{number}"
+    raise NoPlace(f"{row.table}.{row.function}: its row is not in {data.__name__}")
+
+
+@functools.cache
+def _relative(file: str) -> str:
+    path, package = Path(file).resolve(), Path(__file__).resolve().parents[1]
+    return path.relative_to(package).as_posix() if path.is_relative_to(package) else path.as_posix()
+
+
+__all__ = [
+    "STATES",
+    "Claims",
+    "FunctionState",
+    "NoPlace",
+    "State",
+    "claims",
+    "counts",
+    "function_state",
+    "function_states",
+    "tables",
+]
