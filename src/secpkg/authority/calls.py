@@ -1,0 +1,77 @@
+"""LsaCallAuthenticationPackage, and one package calling another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from secpkg.authority.directory import PackageEntry
+from secpkg.authority.targets import Origin, PackageTarget
+from secpkg.contract.requests import Request
+from secpkg.contract.status import SecurityError, Status
+from secpkg.contract.values import ProtocolReply
+
+if TYPE_CHECKING:
+    from secpkg.authority.connections import Connection
+    from secpkg.authority.lsa import LocalSecurityAuthority
+
+MAX_SUBMIT_BUFFER: Final = 64 * 1024
+MAX_RETURN_BUFFER: Final = 64 * 1024
+MAX_DEPTH: Final = 4
+"""Packages that may call one another in a row."""
+
+
+async def call_authentication_package(
+    authority: LocalSecurityAuthority, connection: Connection, package_id: int, submit_buffer: bytes
+) -> ProtocolReply:
+    """LsaCallAuthenticationPackage: `call_package` from a trusted connection, `call_package_untrusted` from any other
+    (R75). The buffers are charged to the caller while the package is at work.
+
+    STATUS_NO_SUCH_PACKAGE (R68), STATUS_NOT_IMPLEMENTED, STATUS_QUOTA_EXCEEDED; what the package raises says that the
+    service was not attempted (R77).
+    """
+    entry = authority.packages.in_service(package_id)
+    function = "call_package" if connection.trusted else "call_package_untrusted"
+    target = PackageTarget.of(package_id, connection.caller, connection)
+    _require_size(submit_buffer)
+    amount = len(submit_buffer) + MAX_RETURN_BUFFER
+    authority.connections.charge(connection, amount)
+    try:
+        return await _call(authority, entry, function, submit_buffer, target)
+    except SecurityError as failed:
+        raise SecurityError(failed.status, substatus=failed.substatus) from None
+    finally:
+        authority.connections.refund(connection, amount)
+
+
+async def call_other_package(
+    authority: LocalSecurityAuthority, origin: Origin, function: str, name: str, submit_buffer: bytes
+) -> ProtocolReply:
+    """CallPackage and CallPackagePassthrough: the target by name (R88), its buffer untouched (R89)."""
+    if origin.depth >= MAX_DEPTH:
+        raise SecurityError(Status.STATUS_INSUFFICIENT_RESOURCES, reason="packages_call_in_circles")
+    found = authority.packages.find(name)
+    entry = authority.packages.in_service(found.package_id)
+    _require_size(submit_buffer)
+    target = PackageTarget.of(entry.package_id, origin.call, origin.connection, origin.depth + 1)
+    return await _call(authority, entry, function, submit_buffer, target)
+
+
+async def _call(
+    authority: LocalSecurityAuthority, entry: PackageEntry, function: str, submit_buffer: bytes, target: PackageTarget
+) -> ProtocolReply:
+    if function not in entry.functions:
+        raise SecurityError(Status.STATUS_NOT_IMPLEMENTED, reason="no_such_function")
+    try:
+        reply = await Request[object](function, (submit_buffer,), target)
+    finally:
+        authority.end_call(target.origin, discard_sessions=True)
+    if not isinstance(reply, ProtocolReply):
+        raise SecurityError(Status.STATUS_INTERNAL_ERROR, reason="reply_invalid")
+    if len(reply.data) > MAX_RETURN_BUFFER:
+        raise SecurityError(Status.STATUS_QUOTA_EXCEEDED, reason="return_buffer_too_large")
+    return reply
+
+
+def _require_size(submit_buffer: bytes) -> None:
+    if len(submit_buffer) > MAX_SUBMIT_BUFFER:
+        raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason="submit_buffer_too_large")

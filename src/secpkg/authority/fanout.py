@@ -1,0 +1,90 @@
+"""Telling every package: SpAcceptCredentials after a logon or an update, LsaApLogonTerminated at the end of a session.
+
+Each package is told in turn; one that fails is recorded and the others are told all the same (spec/README 6, R93).
+A clear password reaches only the modules to which the operator granted it, and nobody gets another package's
+supplemental credentials (lock 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from secpkg.authority.directory import PackageEntry
+from secpkg.authority.sessions import LogonSession
+from secpkg.authority.targets import PackageTarget
+from secpkg.contract.flags import LogonType, PrimaryCredentialFlag
+from secpkg.contract.requests import Request
+from secpkg.contract.status import SecurityError, Status
+from secpkg.contract.values import ClientInfo, PrimaryCredential, SupplementalCredential
+
+if TYPE_CHECKING:
+    from secpkg.authority.connections import Connection
+    from secpkg.authority.lsa import LocalSecurityAuthority
+
+MAX_SUPPLEMENTAL: Final = 64 * 1024
+"""Bytes addressed to one package."""
+MAX_SUPPLEMENTALS: Final = 64
+_SECRET_FLAGS: Final = PrimaryCredentialFlag.CLEAR_PASSWORD | PrimaryCredentialFlag.OWF_PASSWORD
+
+
+def require_supplementals(supplemental: Sequence[SupplementalCredential]) -> None:
+    """STATUS_INVALID_PARAMETER (``supplemental_credentials_too_large``) beyond the limits."""
+    if len(supplemental) > MAX_SUPPLEMENTALS or any(len(s.credentials) > MAX_SUPPLEMENTAL for s in supplemental):
+        raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason="supplemental_credentials_too_large")
+
+
+def visible_to(entry: PackageEntry, primary: PrimaryCredential) -> PrimaryCredential:
+    """What this package may see of the primary credentials (lock 4); the flags say what is left in them (R73)."""
+    if entry.primary_credentials:
+        return primary
+    return msgspec.structs.replace(
+        primary, password=None, old_password=None, flags=PrimaryCredentialFlag(primary.flags & ~_SECRET_FLAGS)
+    )
+
+
+async def accept_credentials(
+    authority: LocalSecurityAuthority,
+    session: LogonSession,
+    logon_type: LogonType,
+    primary: PrimaryCredential,
+    supplemental: Sequence[SupplementalCredential],
+    caller: ClientInfo,
+    connection: Connection | None = None,
+) -> None:
+    """SpAcceptCredentials in every package, once each (R69-R72). The session is held meanwhile, so that its end is
+    told after its beginning.
+    """
+    authority.sessions.acquire(session.logon_id)
+    try:
+        for entry in authority.packages.having("accept_credentials"):
+            session.told.add(entry.package_id)
+            own = next((s for s in supplemental if s.package_name.casefold() == entry.name.casefold()), None)
+            arguments = (logon_type, primary.downlevel_name, visible_to(entry, primary), own)
+            target = PackageTarget.of(entry.package_id, caller, connection)
+            try:
+                await Request[object]("accept_credentials", arguments, target)
+            except SecurityError as failed:
+                authority.record_quietly("accept_credentials", failed, entry.name, logon_id=session.logon_id)
+            finally:
+                authority.end_call(target.origin)
+    finally:
+        authority.sessions.release(session.logon_id)
+
+
+async def logon_terminated(authority: LocalSecurityAuthority, session: LogonSession) -> None:
+    """LsaApLogonTerminated in every package that was told of the session and has the function, once each (R93)."""
+    for entry in authority.packages.entries():
+        if entry.package_id not in session.told or entry.state not in ("loaded", "draining"):
+            continue
+        if "logon_terminated" not in entry.functions:
+            continue
+        target = PackageTarget.of(entry.package_id, authority.itself)
+        try:
+            await Request[object]("logon_terminated", (session.logon_id,), target)
+        except SecurityError as failed:
+            authority.record_quietly("logon_terminated", failed, entry.name, logon_id=session.logon_id)
+        finally:
+            authority.end_call(target.origin)

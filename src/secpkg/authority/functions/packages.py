@@ -1,0 +1,79 @@
+"""Other packages: calling one, and telling all of new credentials. These functions wait."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from secpkg.authority.calls import call_other_package
+from secpkg.authority.fanout import accept_credentials, require_supplementals
+from secpkg.authority.functions.table import lsa_function
+from secpkg.contract.flags import PrimaryCredentialFlag
+from secpkg.contract.status import SecurityError, Status
+from secpkg.contract.values import PrimaryCredential, ProtocolReply, SupplementalCredential
+
+if TYPE_CHECKING:
+    from secpkg.authority.lsa import LocalSecurityAuthority
+    from secpkg.authority.targets import Origin
+
+
+@lsa_function("call_package")
+async def call_package(
+    authority: LocalSecurityAuthority, origin: Origin, authentication_package: str, submit_buffer: bytes
+) -> ProtocolReply:
+    """CallPackage (R88)."""
+    return await call_other_package(authority, origin, "call_package", authentication_package, submit_buffer)
+
+
+@lsa_function("call_package_passthrough")
+async def call_package_passthrough(
+    authority: LocalSecurityAuthority,
+    origin: Origin,
+    authentication_package: str,
+    client_buffer_base: int,
+    submit_buffer: bytes,
+) -> ProtocolReply:
+    """CallPackagePassthrough (R89). There are no client addresses here: a base other than 0 is refused."""
+    if client_buffer_base:
+        raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason="client_buffer_base_not_zero")
+    return await call_other_package(
+        authority, origin, "call_package_passthrough", authentication_package, submit_buffer
+    )
+
+
+@lsa_function("update_credentials")
+async def update_credentials(
+    authority: LocalSecurityAuthority,
+    origin: Origin,
+    primary: PrimaryCredential,
+    supplemental: tuple[SupplementalCredential, ...] = (),
+) -> None:
+    """UpdateCredentials (R72): of a live session that this package knows of; who it is stays the authority's word.
+
+    A session that carries no outbound credentials takes none (lock 3): STATUS_BAD_LOGON_SESSION_STATE.
+    """
+    session = authority.sessions.get(primary.logon_id)
+    if session.state != "live" or origin.package_id not in session.told:
+        raise SecurityError(Status.STATUS_NO_SUCH_LOGON_SESSION, reason="not_its_session")
+    if not session.outbound:
+        raise SecurityError(Status.STATUS_BAD_LOGON_SESSION_STATE, reason="session_not_outbound")
+    require_supplementals(supplemental)
+    primary = msgspec.structs.replace(
+        primary,
+        downlevel_name=session.account_name,
+        domain_name=session.domain,
+        user_sid=session.sid,
+        upn=session.upn,
+        logon_server=session.logon_server,
+        flags=PrimaryCredentialFlag(primary.flags | PrimaryCredentialFlag.UPDATE),
+    )
+    authority.audit.append(
+        "update_credentials",
+        caller=origin.call,
+        package=authority.packages.entry(origin.package_id).name,
+        facts={"logon_id": session.logon_id, "account_name": session.account_name},
+    )
+    await accept_credentials(
+        authority, session, session.logon_type, primary, supplemental, origin.call, origin.connection
+    )

@@ -1,0 +1,105 @@
+"""Setting a password: every package makes its own verifier of it, and the account gets them all in one instant.
+
+The way in is SpAcceptCredentials with PRIMARY_CRED_UPDATE and LUID 0 (`AcceptCredentials.accept_credentials`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from secpkg.authority.audit import Fact
+from secpkg.authority.fanout import MAX_SUPPLEMENTAL, visible_to
+from secpkg.authority.targets import PackageTarget
+from secpkg.contract.flags import LogonType, PrimaryCredentialFlag
+from secpkg.contract.requests import Request
+from secpkg.contract.status import SecurityError, Status
+from secpkg.contract.values import ClientInfo, PrimaryCredential, SupplementalCredential
+
+if TYPE_CHECKING:
+    from secpkg.authority.directory import PackageEntry
+    from secpkg.authority.lsa import LocalSecurityAuthority
+
+
+def require_password(authority: LocalSecurityAuthority, name: str, password: str) -> None:
+    """The policy for new passwords: STATUS_PASSWORD_RESTRICTION, STATUS_ILL_FORMED_PASSWORD."""
+    policy = authority.policy
+    try:
+        password.encode()
+    except UnicodeEncodeError:
+        raise SecurityError(Status.STATUS_ILL_FORMED_PASSWORD, reason="password_not_unicode") from None
+    if "\0" in password:
+        raise SecurityError(Status.STATUS_ILL_FORMED_PASSWORD, reason="password_has_nul")
+    if len(password) < policy.min_password_length:
+        raise SecurityError(Status.STATUS_PASSWORD_RESTRICTION, reason="password_too_short")
+    if len(password) > policy.max_password_length:
+        raise SecurityError(Status.STATUS_PASSWORD_RESTRICTION, reason="password_too_long")
+    if password.casefold() == name.casefold():
+        raise SecurityError(Status.STATUS_PASSWORD_RESTRICTION, reason="password_is_name")
+
+
+async def verifiers(
+    authority: LocalSecurityAuthority, by: ClientInfo, name: str, password: str, sid: str = "", upn: str = ""
+) -> dict[str, bytes]:
+    """What the packages keep instead of this password, by package name.
+
+    SecurityError when one of them fails (its status), answers for another package (STATUS_INTERNAL_ERROR,
+    ``verifier_of_another_package``), or when none keeps anything, for then nobody could log on
+    (STATUS_NO_SUCH_PACKAGE, ``no_package_keeps_a_verifier``).
+    """
+    require_password(authority, name, password)
+    found: dict[str, bytes] = {}
+    primary = PrimaryCredential(
+        0,
+        name,
+        authority.store.domain_name,
+        sid,
+        password=password,
+        flags=PrimaryCredentialFlag.UPDATE | PrimaryCredentialFlag.CLEAR_PASSWORD,
+        upn=upn,
+    )
+    for entry in authority.packages.having("accept_credentials"):
+        target = PackageTarget.of(entry.package_id, by)
+        arguments = (LogonType.UNDEFINED_LOGON_TYPE, name, visible_to(entry, primary), None)
+        try:
+            answer = await Request[object]("accept_credentials", arguments, target)
+            kept = _checked(entry, answer)
+        except SecurityError as failed:
+            authority.record_quietly("set_password", failed, entry.name, account_name=name)
+            raise
+        finally:
+            authority.end_call(target.origin, discard_sessions=True)
+        if kept is not None:
+            found[entry.name] = kept
+    if not found:
+        raise SecurityError(Status.STATUS_NO_SUCH_PACKAGE, reason="no_package_keeps_a_verifier")
+    return found
+
+
+def _checked(entry: PackageEntry, answer: object) -> bytes | None:
+    if answer is None:
+        return None
+    if not isinstance(answer, SupplementalCredential):
+        raise SecurityError(Status.STATUS_INTERNAL_ERROR, reason="verifier_invalid")
+    if answer.package_name.casefold() != entry.name.casefold():
+        raise SecurityError(Status.STATUS_INTERNAL_ERROR, reason="verifier_of_another_package")
+    if len(answer.credentials) > MAX_SUPPLEMENTAL:
+        raise SecurityError(Status.STATUS_INTERNAL_ERROR, reason="verifier_too_large")
+    return bytes(answer.credentials)
+
+
+async def set_password(
+    authority: LocalSecurityAuthority, by: ClientInfo, name: str, password: str, *, must_change: bool = False
+) -> None:
+    """Set an account's password, whole or not at all; recorded before anything changes.
+
+    STATUS_NO_SUCH_USER, the errors of `verifiers`, those of the store. Whether ``by`` may do it is the caller's to say.
+    """
+    account = authority.store.find(name)
+    if account is None:
+        raise SecurityError(Status.STATUS_NO_SUCH_USER, reason="no_such_user")
+    kept = await verifiers(authority, by, account.name, password, str(account.sid), account.upn or "")
+    facts: dict[str, Fact] = {"account_name": account.name, "sid": str(account.sid), "must_change": must_change}
+    authority.audit.append("set_password", caller=by, facts=facts)
+    authority.store.set_supplementals(
+        account.sid, kept, password_set_at=authority.clock(), must_change=must_change
+    )
