@@ -56,6 +56,7 @@ MAX_ITERATIONS = 100_000
 _CACHED_KEYS = 8
 _CREDENTIAL_KEY = struct.Struct(">I")  # iterations; the salt follows
 _SALTED = 32
+_SEED = 16
 _PROTECTION = IscRet.MUTUAL_AUTH | IscRet.REPLAY_DETECT | IscRet.SEQUENCE_DETECT | IscRet.CONFIDENTIALITY
 _INITIATOR = int(_PROTECTION | IscRet.INTEGRITY)
 _ACCEPTOR = int(AscRet(_PROTECTION) | AscRet.INTEGRITY | AscRet.EXTENDED_ERROR)  # four bits agree
@@ -127,7 +128,8 @@ class Hello:
     async def initialize(self, package_id: int, parameters: PackageParameters, authority: LsaFunctions) -> None:
         """SpInitialize."""
         self.authority, self.parameters = authority, parameters
-        scram.Verifier.decoy(parameters.seed, "", ITERATIONS)  # Without a seed Hello must not run.
+        if len(parameters.seed) < _SEED:
+            raise SecurityError(Status.SEC_E_CANNOT_INSTALL, reason="no_seed_for_decoys")
 
     async def initialize_package(self, package_id: int, dispatch: LsaDispatchTable) -> str:
         """LsaApInitializePackage."""

@@ -40,8 +40,10 @@ from secpkg.contract.flags import BufferFlag, BufferType
 from secpkg_hello.packed_context import PackedContext
 
 _NONCE = struct.Struct(">IQ")
-_TAG = 16
-_TRAILER = _NONCE.size + _TAG
+_pack = _NONCE.pack
+_ULONG = 0xFFFFFFFF
+_TEXT, _TAG = slice(-16), slice(-16, None)
+_TRAILER = _NONCE.size + 16
 _LAST = 2**64 - 1
 _DATA, _TOKEN = int(BufferType.DATA), int(BufferType.TOKEN)
 _CHECKED = int(BufferFlag.READONLY_WITH_CHECKSUM)
@@ -103,8 +105,13 @@ class Hello:
         if quality_of_protection or not context.can_sign:
             raise SecurityError(Status.SEC_E_QOP_NOT_SUPPORTED, reason="integrity_not_negotiated")
         token, covered = _signed(message)
-        nonce = _next_nonce(context, sequence_number)
-        token.data = nonce + context.outgoing.sign(nonce, b"", covered)
+        way = context.outgoing
+        number = way.number
+        if number >= _LAST:
+            raise _exhausted()
+        way.number = number + 1
+        nonce = _pack(sequence_number & _ULONG if context.in_sequence else 0, number)  # R217
+        token.data = nonce + way.sign(nonce, b"", covered)
 
     def verify_signature(self, context: Context, message: Message, sequence_number: int) -> int:
         """SpVerifySignature."""
@@ -120,17 +127,28 @@ class Hello:
         """SpSealMessage: encrypts the one writable DATA buffer; covers READONLY_WITH_CHECKSUM ones without a change."""
         if quality_of_protection or not context.can_seal:
             raise _no_seal(quality_of_protection)
-        token, data, covered = _sealed(message)
-        nonce = _next_nonce(context, sequence_number)
-        sealed = context.outgoing.seal(nonce, data.data, covered)
-        data.data = memoryview(sealed)[:-_TAG]
-        token.data = nonce + sealed[-_TAG:]
+        if len(message) == 2 and message[0].type == _TOKEN and message[1].type == _DATA:  # as nearly always
+            (token, data), covered = message, None
+        else:
+            token, data, covered = _sealed(message)
+        way = context.outgoing
+        number = way.number
+        if number >= _LAST:
+            raise _exhausted()
+        way.number = number + 1
+        nonce = _pack(sequence_number & _ULONG if context.in_sequence else 0, number)  # R217
+        sealed = way.seal(nonce, data.data, covered)
+        data.data = memoryview(sealed)[_TEXT]
+        token.data = nonce + sealed[_TAG]
 
     def unseal_message(self, context: Context, message: Message, sequence_number: int) -> int:
         """SpUnsealMessage."""
         if not context.can_seal:
             raise _no_seal(0)
-        token, data, covered = _sealed(message)
+        if len(message) == 2 and message[0].type == _TOKEN and message[1].type == _DATA:  # as nearly always
+            (token, data), covered = message, None
+        else:
+            token, data, covered = _sealed(message)
         data.data = _open(context, context.incoming.seal, token.data, data.data, covered, sequence_number)
         return 0
 
@@ -156,14 +174,8 @@ def _no_seal(quality_of_protection: int) -> SecurityError:
     return SecurityError(status, reason="confidentiality_not_negotiated")
 
 
-def _sealed(message: Message) -> tuple[SecBuffer, SecBuffer, bytes]:
+def _sealed(message: Message) -> tuple[SecBuffer, SecBuffer, bytes | None]:
     """The TOKEN buffer, the DATA buffer to change, and what is covered as it is."""
-    if len(message) == 2:  # what nearly every message is
-        first, second = message
-        if first.type == _TOKEN and second.type == _DATA:
-            return first, second, b""
-        if first.type == _DATA and second.type == _TOKEN:
-            return second, first, b""
     tokens, data = _of(message, _TOKEN), _of(message, _DATA)
     if len(tokens) != 1:
         raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason="not_one_token_buffer")  # R219
@@ -184,17 +196,12 @@ def _of(message: Message, *kinds: int) -> list[SecBuffer]:
     return [buffer for buffer in message if buffer.type & ~_IGNORED in kinds]  # R210
 
 
-def _next_nonce(context: Context, sequence_number: int) -> bytes:
-    direction = context.outgoing
-    number = direction.number
-    if number >= _LAST:
-        raise SecurityError(Status.SEC_E_CONTEXT_EXPIRED, reason="counter_exhausted")
-    direction.number = number + 1
-    return _NONCE.pack(sequence_number if context.in_sequence else 0, number)  # R217
+def _exhausted() -> SecurityError:
+    return SecurityError(Status.SEC_E_CONTEXT_EXPIRED, reason="counter_exhausted")
 
 
 def _open(
-    context: Context, decrypt: Cipher, token: Buffer, data: Buffer, covered: bytes, sequence_number: int
+    context: Context, decrypt: Cipher, token: Buffer, data: Buffer, covered: bytes | None, sequence_number: int
 ) -> bytes:
     if len(token) != _TRAILER:
         raise SecurityError(Status.SEC_E_MESSAGE_ALTERED, reason="token_length")
@@ -206,7 +213,7 @@ def _open(
     direction = context.incoming
     theirs, number = _NONCE.unpack(nonce)
     if number < direction.number or (
-        context.in_sequence and (number != direction.number or (sequence_number and theirs != sequence_number))
+        context.in_sequence and (number != direction.number or (sequence_number and theirs != sequence_number & _ULONG))
     ):
         raise SecurityError(Status.SEC_E_OUT_OF_SEQUENCE, reason="replayed_or_missing")
     direction.number = number + 1
