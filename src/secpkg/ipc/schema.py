@@ -371,20 +371,25 @@ FromAuthority = (
 
 
 class LoadModule(_Message, frozen=True):
-    """First message to a worker: which module to load, with what. ``package_ids`` are given out in order."""
+    """First message to a worker: which module to load (a `ModuleDescription`), with what. Package ids follow each other
+    from ``first_package_id``. The descriptor of the watchdog's page comes along.
+    """
 
-    module: str
-    entry_point: str
+    name: str
     distribution: str
     version: str
     digest: bytes
-    blocking: bool
+    target: str
+    path: str
     first_package_id: int
     domain_name: str
     domain_sid: str
     machine_state: int
     seed: bytes
     trace: bool
+    memory_limit: int
+    descriptor_limit: int
+    timeout: float
 
 
 class Adopt(_Message, frozen=True):
@@ -440,8 +445,8 @@ class SetTrace(_Message, frozen=True):
 
 
 class Drain(_Message, frozen=True):
-    """Refuse new contexts and credentials of a package from now on; existing ones live (``deadline`` is the
-    authority's to keep).
+    """Refuse new contexts and credentials of a package from now on; existing ones live (the deadline is the
+    authority's to keep). `Drained` follows when none is left.
     """
 
     package: int
@@ -476,8 +481,8 @@ class LoadFailed(_Message, frozen=True):
 
 
 class LsaCall(_Message, frozen=True):
-    """A package calls an LSA function. ``channel`` is the application channel whose call it works for, 0 for none;
-    ``call`` is the `PackageCall` that it works for, 0 for none.
+    """A package calls an LSA function. ``channel`` is the application channel whose call it works for and ``call`` that
+    call's number in this worker; without a channel, ``call`` is the `PackageCall` that it works for, 0 for none.
     """
 
     id: int
@@ -504,6 +509,12 @@ class PackageFailed(_Message, frozen=True):
     reason: str = ""
 
 
+class Drained(_Message, frozen=True):
+    """A draining package has no handles left."""
+
+    package: int
+
+
 class Unload(_Message, frozen=True):
     """A package called UnloadPackage: take it out of service (R39)."""
 
@@ -528,7 +539,7 @@ class Traced(_Message, frozen=True):
     reason: str
 
 
-Report = Loaded | LoadFailed | LsaCall | PackageResult | PackageFailed | Unload | Traced
+Report = Loaded | LoadFailed | LsaCall | PackageResult | PackageFailed | Drained | Unload | Traced
 
 
 encode = msgspec.msgpack.Encoder().encode

@@ -1,0 +1,146 @@
+"""An application's messages to a worker, answered by the dispatcher: the one place where the two meet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from secpkg.contract.status import SecurityError
+from secpkg.contract.values import Complete, ContextRequest, Continue, NeedMore, Refused, SecBuffer, Step
+from secpkg.host.lsa_mode.channel import Channel, Role
+from secpkg.host.lsa_mode.dispatcher import Dispatcher, step_status
+from secpkg.host.lsa_mode.running import as_security_error
+from secpkg.ipc.schema import (
+    AcceptContext,
+    AcquireCredentials,
+    Answered,
+    CredentialsAcquired,
+    DeleteContext,
+    Done,
+    Failed,
+    FreeCredentials,
+    FromWorker,
+    InitializeContext,
+    QueryContext,
+    Stepped,
+    ToWorker,
+    encode,
+)
+import msgspec
+
+Reply = Callable[[FromWorker], object]
+
+
+def handle(dispatcher: Dispatcher, channel: Channel, message: ToWorker, reply: Reply) -> None:
+    """Answer one message; ``reply`` is told exactly once unless the application goes away first."""
+    try:
+        if isinstance(message, InitializeContext):
+            request = ContextRequest(
+                message.token,
+                message.target,
+                message.requirements,
+                message.channel_bindings,
+                message.data_representation,
+                _buffers(message.buffers),
+            )
+            _leg(dispatcher, channel, Role.INITIATOR, message, request, reply)
+        elif isinstance(message, AcceptContext):
+            request = ContextRequest(
+                message.token,
+                None,
+                message.requirements,
+                message.channel_bindings,
+                message.data_representation,
+                _buffers(message.buffers),
+            )
+            _leg(dispatcher, channel, Role.ACCEPTOR, message, request, reply)
+        elif isinstance(message, DeleteContext):
+            dispatcher.delete(channel, message.context, _done(message.id, reply))
+        elif isinstance(message, AcquireCredentials):
+            _acquire(dispatcher, channel, message, reply)
+        elif isinstance(message, FreeCredentials):
+            dispatcher.free(channel, message.credential, _done(message.id, reply))
+        else:
+            _query(dispatcher, channel, message, reply)
+    except SecurityError as refused:
+        reply(Failed(message.id, refused.status, refused.substatus, refused.reason))
+
+
+def _buffers(buffers: tuple[tuple[int, bytes], ...]) -> tuple[SecBuffer, ...]:
+    return tuple(SecBuffer(kind, data) for kind, data in buffers) if buffers else ()
+
+
+def _leg(
+    dispatcher: Dispatcher,
+    channel: Channel,
+    role: Role,
+    message: InitializeContext | AcceptContext,
+    request: ContextRequest,
+    reply: Reply,
+) -> None:
+    number = message.id
+
+    def done(context: int, step: Step) -> None:
+        reply(stepped(number, context, step))
+
+    dispatcher.leg(channel, role, message.credential, message.context, request, done)
+
+
+def stepped(number: int, context: int, step: Step) -> Stepped:
+    """A leg's reply. The reason of a refusal stays behind: the peer and the application learn the status only."""
+    status = step_status(step)
+    if isinstance(step, Complete):
+        return Stepped(
+            number,
+            status,
+            context,
+            step.token,
+            step.attributes,
+            step.expiry,
+            step.packed_context,
+            None if step.access_token is None else step.access_token.value,
+            step.leftover,
+        )
+    if isinstance(step, Continue):
+        return Stepped(number, status, context, step.token, step.attributes, step.expiry)
+    if isinstance(step, Refused):
+        return Stepped(number, status, context, step.token)
+    assert isinstance(step, NeedMore)
+    return Stepped(number, status, context, missing=step.missing)
+
+
+def _done(number: int, reply: Reply) -> Callable[[object, BaseException | None], None]:
+    def done(_value: object, error: BaseException | None) -> None:
+        reply(Done(number) if error is None else _failed(number, error))
+
+    return done
+
+
+def _failed(number: int, error: BaseException) -> Failed:
+    failure = as_security_error(error)
+    return Failed(number, failure.status, failure.substatus)
+
+
+def _acquire(dispatcher: Dispatcher, channel: Channel, message: AcquireCredentials, reply: Reply) -> None:
+    number = message.id
+
+    def done(value: object, error: BaseException | None) -> None:
+        if error is None and isinstance(value, tuple):
+            (handle_, expiry) = value
+            reply(CredentialsAcquired(number, handle_, expiry))
+        else:
+            reply(_failed(number, error if error is not None else TypeError()))
+
+    data: object = message.identity if message.identity is not None else message.data or None
+    dispatcher.acquire(channel, message.package, message.use, message.principal, message.logon_id, data, done)
+
+
+def _query(dispatcher: Dispatcher, channel: Channel, message: QueryContext, reply: Reply) -> None:
+    number = message.id
+
+    def done(value: object, error: BaseException | None) -> None:
+        if error is None:
+            reply(Answered(number, msgspec.Raw(encode(value))))
+        else:
+            reply(_failed(number, error))
+
+    dispatcher.query(channel, message.context, message.attribute, done)

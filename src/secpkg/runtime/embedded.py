@@ -1,0 +1,400 @@
+"""Embedded mode: application, authority and packages in one process. No daemon, no root, no files unless asked for.
+
+There is no isolation: a package can do to the process what any of its code can. One lock guards the whole; a call runs
+to its end in the caller's thread.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from secpkg.accounts.store import AccountStore
+from secpkg.accounts.vault import Vault
+from secpkg.authority.audit import AuditRecord, derive_key
+from secpkg.authority.connections import Connection
+from secpkg.authority.policy import Policy
+from secpkg.authority.targets import Origin, PackageTarget
+from secpkg.contract.requests import PARKED, Resume
+from secpkg.contract.status import SecurityError, Status
+from secpkg.contract.values import ClientInfo
+from secpkg.host.lsa_mode.channel import Channel
+from secpkg.host.lsa_mode.load import LoadFault
+from secpkg.host.lsa_mode.running import TraceEvent
+from secpkg.ipc import fork
+from secpkg.ipc.errors import ChannelClosed, ChannelError, ChannelForked
+from secpkg.ipc.schema import (
+    PROTOCOL_VERSION,
+    Connect,
+    Connected,
+    Failed,
+    FromAuthority,
+    FromWorker,
+    LoadedPackage,
+    OpenPackage,
+    PackageOpened,
+    ToAuthority,
+    ToWorker,
+    Traced,
+)
+from secpkg.ipc.link import failure, next_id
+from secpkg.runtime.applications import handle
+from secpkg.runtime.lsa_module import LsaModule
+from secpkg.runtime.machine import Machine, Module
+from secpkg.runtime.modules import LsaModeInitialize, ModuleDescription, describe, lsa_mode_initialize
+from secpkg.runtime.ports import Events, Legs, Opened, answer
+
+STEP_TIMEOUT: Final = 30.0
+
+
+class LocalPort:
+    """A module in this process; it is its own link to the authority."""
+
+    def __init__(
+        self,
+        machine: Callable[[], Machine],
+        description: ModuleDescription,
+        first_package_id: int,
+        events: Events,
+        initialize: LsaModeInitialize,
+        clock: Callable[[], float],
+        entropy: Callable[[int], bytes],
+        lock: threading.RLock,
+    ) -> None:
+        self.description = description
+        self._events = events
+        self._lock = lock
+        self._legs: dict[int, Legs] = {}
+        self._channels: dict[int, Channel] = {}
+        self._calls: dict[int, Origin] = {}
+        self._serial = 0
+        self._clock = clock
+        self.module = LsaModule(self, clock=clock, entropy=entropy, timeout=STEP_TIMEOUT)
+        self.module.load(initialize, first_package_id, machine().parameters(description), self._loaded)
+
+    def _loaded(self, fault: str) -> None:
+        packages = tuple(
+            LoadedPackage(package.package_id, package.info, tuple(sorted(package.table)), package.broken)
+            for package in self.module.packages
+        )
+        self._events.loaded(packages, fault)
+
+    def ask(
+        self, package: int, channel: int, call: int, function: str, arguments: tuple[object, ...], resume: Resume
+    ) -> object:
+        """An LSA function, answered in place."""
+        if channel:
+            origin = self._legs[channel].origin(package, call)
+        elif call:
+            origin = self._calls[call]
+        else:
+            origin = Origin(package, None, ClientInfo(os.getpid(), os.getuid(), os.getgid()))
+        return self._events.lsa_call(origin, function, arguments, resume)
+
+    def package_call(
+        self, target: PackageTarget, function: str, arguments: tuple[object, ...], resume: Resume
+    ) -> object:
+        self._serial += 1
+        number = self._serial
+        self._calls[number] = target.origin
+        outcome: list[tuple[object, BaseException | None]] = []
+
+        def done(value: object, error: BaseException | None) -> None:
+            outcome.append((value, error))
+
+        try:
+            self.module.dispatcher.package_call(
+                target.package_id, function, arguments, target.caller, done, call_id=number
+            )
+        finally:
+            del self._calls[number]
+        if not outcome:  # embedded calls are answered in place, all the way down
+            return PARKED
+        ((value, error),) = outcome
+        if error is not None:
+            raise error if isinstance(error, SecurityError) else SecurityError(
+                Status.SEC_E_INTERNAL_ERROR, reason=f"package_raised_{type(error).__name__}"
+            )
+        return value
+
+    def open_channel(self, number: int, caller: ClientInfo, connection: Connection, opened: Opened) -> None:
+        channel = Channel(number, caller)
+        self._legs[number] = Legs(connection, caller)
+        self._channels[number] = channel
+        opened(LocalChannel(self, channel, self._lock), None)
+
+    def close_channel(self, number: int) -> None:
+        channel = self._channels.pop(number, None)
+        if channel is not None:
+            self.module.dispatcher.close(channel)
+            del self._legs[number]
+            self._report_drained()
+
+    def drain(self, package_id: int) -> None:
+        for package in self.module.packages:
+            if package.package_id == package_id:
+                package.draining = True
+        self._report_drained()
+
+    def _report_drained(self) -> None:
+        for package in self.module.packages:
+            if package.draining and not any(
+                context.package is package
+                for channel in self._channels.values()
+                for context in channel.contexts.values()
+            ):
+                self._events.drained(package.package_id)
+
+    def set_trace(self, on: bool) -> None:
+        self.module.surroundings.observer = self._observe if on else None
+
+    def _observe(self, event: TraceEvent) -> None:
+        self._events.traced(os.getpid(), traced(event))
+
+    def revive(self) -> None:
+        raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason="embedded_is_never_quarantined")
+
+    def status(self) -> dict[str, object] | None:
+        return None
+
+    def stop(self, stopped: Callable[[], None]) -> None:
+        for number in list(self._channels):
+            self.close_channel(number)
+        self.module.shutdown(stopped)
+
+    def call(self, channel: Channel, message: ToWorker) -> FromWorker:
+        """A message of an application."""
+        replies: list[FromWorker] = []
+        handle(self.module.dispatcher, channel, message, replies.append)
+        if not replies:
+            raise ChannelClosed("the context was closed while its leg ran")
+        self._report_drained()
+        return replies[0]
+
+
+def traced(event: TraceEvent) -> Traced:
+    """An observed call as a message."""
+    return Traced(
+        event.start,
+        event.seconds,
+        event.kind,
+        event.function,
+        event.package,
+        event.channel,
+        event.handle,
+        event.status,
+        event.received,
+        event.sent,
+        event.reason[:200],
+    )
+
+
+class LocalChannel:
+    """`secpkg.ipc.link.WorkerChannel` into this process."""
+
+    __slots__ = ("__weakref__", "_channel", "_lock", "_port", "_why")
+
+    def __init__(self, port: LocalPort, channel: Channel, lock: threading.RLock) -> None:
+        self._port = port
+        self._channel = channel
+        self._lock = lock
+        self._why: type[ChannelError] | None = None
+        fork.guard(self)
+
+    @property
+    def closed(self) -> bool:
+        return self._why is not None or self._channel.closed
+
+    def call(self, message: ToWorker, /) -> FromWorker:
+        if self._why is not None or self._channel.closed:
+            raise (self._why or ChannelClosed)("the channel is closed")
+        with self._lock:
+            return self._port.call(self._channel, message)
+
+    def close(self) -> None:
+        if self._why is None:
+            self._why = ChannelClosed
+            with self._lock:
+                self._port.close_channel(self._channel.number)
+
+    def forked(self) -> None:
+        """The contexts are the parent's (lock 6)."""
+        self._why = ChannelForked
+
+
+class LocalLink:
+    """`secpkg.ipc.link.AuthorityLink` into this process."""
+
+    __slots__ = ("__weakref__", "_closed", "_connection", "_embedded", "_why", "domain_name", "trusted")
+
+    def __init__(self, embedded: EmbeddedAuthority, caller: ClientInfo, logon_process_name: str | None) -> None:
+        self._embedded = embedded
+        self._why: type[ChannelError] | None = None
+        replies: list[FromAuthority] = []
+        message = Connect(next_id(), PROTOCOL_VERSION, logon_process_name)
+        with embedded.lock:
+            connection = embedded.machine.service.connect(message, caller, lambda m, _p=None: replies.append(m))
+        (reply,) = replies
+        if isinstance(reply, Failed) or connection is None or not isinstance(reply, Connected):
+            assert isinstance(reply, Failed)
+            raise failure(reply.status, reply.substatus, reply.reason)
+        self._connection = connection
+        self.domain_name = reply.domain_name
+        self.trusted = reply.trusted
+        fork.guard(self)
+
+    @property
+    def closed(self) -> bool:
+        return self._why is not None or self._connection.closed
+
+    def _exchange(self, message: ToAuthority) -> tuple[FromAuthority, object]:
+        if self._why is not None or self._connection.closed:
+            raise (self._why or ChannelClosed)("the connection is closed")
+        replies: list[tuple[FromAuthority, object]] = []
+        with self._embedded.lock:
+            self._embedded.machine.service.handle(
+                self._connection, message, lambda m, passed=None: replies.append((m, passed))
+            )
+        if not replies:
+            raise ChannelClosed("no reply")
+        return replies[0]
+
+    def call(self, message: ToAuthority, /) -> FromAuthority:
+        return self._exchange(message)[0]
+
+    def open_channel(self, name: str, token: int, /) -> tuple[PackageOpened, LocalChannel]:
+        reply, channel = self._exchange(OpenPackage(next_id(), name, token))
+        if isinstance(reply, Failed):
+            raise failure(reply.status, reply.substatus, reply.reason)
+        assert isinstance(reply, PackageOpened) and isinstance(channel, LocalChannel)
+        return reply, channel
+
+    def token_descriptor(self, token: int, /) -> int:
+        raise SecurityError(Status.SEC_E_UNSUPPORTED_FUNCTION, reason="embedded_has_no_token_descriptors")
+
+    def close(self) -> None:
+        if self._why is None:
+            self._why = ChannelClosed
+            with self._embedded.lock:
+                self._embedded.machine.service.disconnect(self._connection)
+
+    def forked(self) -> None:
+        """The connection is the parent's (lock 6)."""
+        self._why = ChannelForked
+
+
+class EmbeddedAuthority:
+    """An authority of this process. ``modules`` are names of installed modules, or pairs of a description and its
+    SpLsaModeInitialize for code that is not installed (tests).
+    """
+
+    def __init__(
+        self,
+        *,
+        store: AccountStore | None = None,
+        domain: str = "LOCAL",
+        master_key: bytes | None = None,
+        modules: Sequence[str | tuple[ModuleDescription, LsaModeInitialize]] = (),
+        primary_credentials: bool = False,
+        policy: Policy | None = None,
+        clock: Callable[[], float] = time.time,
+        entropy: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        from secpkg.accounts.memory import MemoryAccountStore
+
+        self.lock = threading.RLock()
+        self._initializers: dict[str, LsaModeInitialize] = {}
+        vault = Vault(master_key if master_key is not None else entropy(32))
+        chosen = policy if policy is not None else Policy()
+        self._clock = clock
+        self._entropy = entropy
+        self.machine = Machine(
+            store=store if store is not None else MemoryAccountStore(domain, vault, lockout=chosen.lockout),
+            vault=vault,
+            audit=AuditRecord(None, derive_key(vault), clock=clock),
+            policy=chosen,
+            clock=clock,
+            entropy=entropy,
+            start_port=self._start_port,
+        )
+        for module in modules:
+            self.add_module(module, primary_credentials=primary_credentials)
+
+    def _start_port(self, description: ModuleDescription, first_package_id: int, events: Events) -> LocalPort:
+        initialize = self._initializers.get(description.name)
+        if initialize is None:
+            try:
+                initialize = lsa_mode_initialize(description)
+            except LoadFault as fault:
+                raise SecurityError(Status.SEC_E_CANNOT_INSTALL, reason=str(fault)) from None
+        return LocalPort(
+            lambda: self.machine,
+            description,
+            first_package_id,
+            events,
+            initialize,
+            self._clock,
+            self._entropy,
+            self.lock,
+        )
+
+    def add_module(
+        self, module: str | tuple[ModuleDescription, LsaModeInitialize], *, primary_credentials: bool = False
+    ) -> Module:
+        """AddSecurityPackage: load a module now. SEC_E_CANNOT_INSTALL with the reason when it is broken."""
+        if isinstance(module, str):
+            description = describe(module)
+        else:
+            description, initialize = module
+            self._initializers[description.name] = initialize
+        with self.lock:
+            loaded = self.machine.add_module(
+                description, lambda _module: None, primary_credentials=primary_credentials
+            )
+        if loaded.state == "broken":
+            raise SecurityError(Status.SEC_E_CANNOT_INSTALL, reason=loaded.reason)
+        return loaded
+
+    def link(self, logon_process_name: str | None = None) -> LocalLink:
+        """A connection of this process. An embedded authority has one trust domain, its own process."""
+        caller = ClientInfo(os.getpid(), os.getuid(), os.getgid(), has_tcb_privilege=True)
+        return LocalLink(self, caller, logon_process_name)
+
+    def set_password(self, name: str, password: str, *, must_change: bool = False) -> None:
+        """Set an account's password; every package derives its own verifier."""
+        with self.lock:
+            answer(
+                self.machine.authority.set_password(name, password, must_change=must_change),
+                self.machine.service.ask,
+                _nobody,
+            )
+
+    def close(self) -> None:
+        """SpShutdown of every package; then the store."""
+        with self.lock:
+            for module in reversed(list(self.machine.modules.values())):
+                self.machine.finish(module)
+            self.machine.authority.store.close()
+            self.machine.authority.audit.close()
+
+
+def _nobody(_value: object, _error: BaseException | None) -> None:
+    raise AssertionError("embedded calls are answered in place")
+
+
+_default: EmbeddedAuthority | None = None
+_default_lock = threading.Lock()
+
+
+def link(address: str, logon_process_name: str | None = None) -> LocalLink:
+    """The process's own embedded authority, made at the first use, with the modules of the operator's file."""
+    global _default
+    with _default_lock:
+        if _default is None:
+            from secpkg.runtime.inbox import INBOX_MODULES
+
+            _default = EmbeddedAuthority(modules=INBOX_MODULES)
+        return _default.link(logon_process_name)

@@ -1,0 +1,100 @@
+"""The LSA halves of one module, loaded and at work: the same in a worker and in embedded mode."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Final
+
+from secpkg.contract.requests import PARKED, Done, Request, Resume, drive
+from secpkg.contract.status import SecurityError
+from secpkg.contract.values import ClientInfo, PackageParameters
+from secpkg.host.lsa_mode.dispatcher import Dispatcher
+from secpkg.host.lsa_mode.load import HostedPackage, LoadFault, explain, load_packages, tables_of
+from secpkg.host.lsa_mode.running import Link, Surroundings
+from secpkg.runtime.modules import LsaModeInitialize
+
+NOBODY: Final = ClientInfo(process_id=0, uid=-1, gid=-1)
+"""The caller of calls that the authority makes for itself (start-up, SpShutdown)."""
+
+_MASK: Final = os.urandom(64)
+
+
+def protect(buffer: bytearray) -> None:
+    """LsaProtectMemory and its inverse, in place (R121): a keyed stream of this process over the bytes.
+
+    It keeps a secret out of a casual look at memory (a heap dump, a core file of another process); whoever can read
+    this process's whole memory has the key too. SECURITY.md says so.
+    """
+    for start in range(0, len(buffer), len(_MASK)):
+        chunk = buffer[start : start + len(_MASK)]
+        mixed = int.from_bytes(chunk, "little") ^ int.from_bytes(_MASK[: len(chunk)], "little")
+        buffer[start : start + len(_MASK)] = mixed.to_bytes(len(chunk), "little")
+
+
+class LsaModule:
+    """One module: `load` it, then use `dispatcher`, then `shutdown`."""
+
+    __slots__ = ("_current", "dispatcher", "packages", "surroundings")
+
+    def __init__(
+        self,
+        link: Link,
+        *,
+        clock: Callable[[], float],
+        entropy: Callable[[int], bytes],
+        timeout: float,
+    ) -> None:
+        self.surroundings = Surroundings(link, clock=clock, entropy=entropy, protect=protect, timeout=timeout)
+        self.packages: list[HostedPackage] = []
+        self._current = 0
+        self.dispatcher = Dispatcher([], self.surroundings)
+
+    def load(
+        self,
+        initialize: LsaModeInitialize,
+        first_package_id: int,
+        parameters: PackageParameters,
+        done: Callable[[str], None],
+    ) -> None:
+        """Load every package; ``done`` is told what is wrong with the module as a whole, "" when nothing is."""
+        try:
+            tables = tables_of(initialize)
+        except LoadFault as fault:
+            done(str(fault))
+            return
+
+        def begin(hosted: HostedPackage) -> None:
+            self._current = hosted.package_id
+
+        def loaded(value: object, error: BaseException | None) -> None:
+            if error is not None or not isinstance(value, list):
+                done(explain(error) if error is not None else "nothing was loaded")
+                return
+            self.packages = value
+            self.dispatcher = Dispatcher(value, self.surroundings)
+            done("")
+
+        drive(load_packages(tables, first_package_id, parameters, begin), self._ask, loaded)
+
+    def _ask(self, request: Request[object], resume: Resume) -> object:
+        return self.surroundings.link.ask(self._current, 0, 0, request.function, request.arguments, resume)
+
+    def shutdown(self, done: Callable[[], None]) -> None:
+        """SpShutdown of every package that has it, in reverse order of loading (spec/README 1)."""
+        waiting = [package for package in self.packages if "shutdown" in package.table]
+
+        def following(_value: object, _error: BaseException | None) -> None:
+            if not waiting:
+                done()
+                return
+            package = waiting.pop()
+            try:
+                self.dispatcher.package_call(package.package_id, "shutdown", (), NOBODY, following)
+            except SecurityError:
+                following(None, None)
+
+        following(None, None)
+
+
+__all__ = ["NOBODY", "PARKED", "Done", "LsaModule", "protect"]

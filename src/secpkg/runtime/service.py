@@ -1,0 +1,339 @@
+"""What the authority answers to applications: each message of `ipc.schema` and the authority's function for it.
+
+The same service stands behind the daemon's sockets and behind embedded mode. A request is answered exactly once, with
+``reply(message)`` or ``reply(message, fd)``; whatever fails answers its documented status. The reason of a refused
+logon stays in the audit record; the host's own reasons (a quarantined module, a quota) are told, since they are about
+this machine and not about an account.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Coroutine
+from typing import Final, Protocol
+
+import msgspec
+
+from secpkg.authority.connections import Connection
+from secpkg.authority.logon import Logon
+from secpkg.authority.lsa import LocalSecurityAuthority
+from secpkg.authority.targets import Origin, PackageTarget
+from secpkg.authority.tokens import AccessToken
+from secpkg.contract.requests import Request, Resume, drive
+from secpkg.contract.status import SecurityError, Status
+from secpkg.contract.values import ClientInfo
+from secpkg.ipc.schema import (
+    MAX_SUBMIT_BUFFER,
+    PROTOCOL_VERSION,
+    AdoptToken,
+    Answered,
+    CallPackage,
+    CloseToken,
+    Connect,
+    Connected,
+    Done,
+    DuplicateToken,
+    Failed,
+    FromAuthority,
+    GetSession,
+    ListPackages,
+    ListSessions,
+    LoggedOn,
+    LogonUser,
+    LookupPackage,
+    Manage,
+    OpenPackage,
+    PackageAnswered,
+    PackageList,
+    PackageNumber,
+    PackageOpened,
+    RedeemToken,
+    ReleaseReference,
+    SessionData,
+    SessionList,
+    ToAuthority,
+    TokenDescriptor,
+    TokenOpened,
+    UserHalf,
+    encode,
+)
+from secpkg.runtime.ports import ModulePort, answer
+
+_INTERNAL: Final = Status.STATUS_INTERNAL_ERROR
+
+
+class Reply(Protocol):
+    """How an answer leaves; ``passed`` is the application's end of a new channel, or a token's descriptor."""
+
+    def __call__(self, message: FromAuthority, passed: object = None) -> None: ...
+
+
+class Descriptors(Protocol):
+    """Access tokens that went out as descriptors (`runtime.descriptors`)."""
+
+    def export(self, token: AccessToken) -> socket.socket:
+        """A descriptor that stands for the token until its last copy is closed."""
+        ...
+
+    def identify(self, fd: int) -> AccessToken:
+        """The token that a returned descriptor stands for; STATUS_INVALID_HANDLE."""
+        ...
+
+
+Operation = Callable[[Connection, dict[str, object], Callable[[object, BaseException | None], None]], None]
+"""An operator's call: by-name arguments, and where the plain result goes."""
+
+
+class Service:
+    """The authority's front. One per authority."""
+
+    def __init__(self, authority: LocalSecurityAuthority, descriptors: Descriptors | None) -> None:
+        self.authority = authority
+        self.ports: dict[str, ModulePort] = {}
+        self.operations: dict[str, Operation] = {}
+        self._descriptors = descriptors
+        self._channels: dict[int, tuple[Connection, ModulePort]] = {}
+        self._last_channel = 0
+
+    # --- packages' side ------------------------------------------------------------------------------------------
+
+    def ask(self, request: Request[object], resume: Resume) -> object:
+        """What the authority's own coroutines await: functions of packages."""
+        target = request.target
+        if not isinstance(target, PackageTarget):
+            raise SecurityError(_INTERNAL, reason="request_without_target")
+        entry = self.authority.packages.entry(target.package_id)
+        port = self.ports.get(entry.module)
+        if port is None:
+            raise SecurityError(Status.STATUS_NO_SUCH_PACKAGE, reason="module_is_gone")
+        return port.package_call(target, request.function, request.arguments, resume)
+
+    def lsa_call(self, origin: Origin, function: str, arguments: tuple[object, ...], resume: Resume) -> object:
+        """What packages await: LSA functions."""
+        value = self.authority.lsa_function(origin, function, arguments)
+        if isinstance(value, Coroutine):
+            return answer(value, self.ask, resume)
+        return value
+
+    def spawn(self, coroutine: Coroutine[object, object, None]) -> None:
+        """Run a coroutine of the authority that nobody waits for."""
+
+        def done(_value: object, error: BaseException | None) -> None:
+            if error is not None and not isinstance(error, SecurityError):
+                raise error
+
+        drive(coroutine, self.ask, done)
+
+    # --- applications' side --------------------------------------------------------------------------------------
+
+    def connect(self, message: ToAuthority, caller: ClientInfo, reply: Reply) -> Connection | None:
+        """The first message of a connection, which must be `Connect`; None when it is refused."""
+        if not isinstance(message, Connect):
+            reply(Failed(message.id, Status.STATUS_ACCESS_DENIED, reason="not_connected"))
+            return None
+        if message.version != PROTOCOL_VERSION:
+            reply(Failed(message.id, Status.STATUS_REVISION_MISMATCH, reason="protocol_version"))
+            return None
+        try:
+            connection = self.authority.connections.open(caller, message.logon_process_name)
+        except SecurityError as refused:
+            reply(_failed(message.id, refused))
+            return None
+        reply(
+            Connected(message.id, PROTOCOL_VERSION, connection.trusted, self.authority.store.domain_name)
+        )
+        return connection
+
+    def disconnect(self, connection: Connection) -> None:
+        """The application is gone: its channels, handles and references go with it."""
+        for number, (owner, port) in list(self._channels.items()):
+            if owner is connection:
+                del self._channels[number]
+                port.close_channel(number)
+        self.authority.connections.close(connection)
+
+    def handle(self, connection: Connection, message: ToAuthority, reply: Reply, fd: int = -1) -> None:
+        """Answer one message of a connection. ``fd`` is a descriptor that came with it and stays the caller's."""
+        size = _size(message)
+        try:
+            if size > MAX_SUBMIT_BUFFER:
+                raise SecurityError(Status.STATUS_QUOTA_EXCEEDED, reason="submit_buffer_too_large")
+            self._handle(connection, message, reply, fd)
+        except SecurityError as refused:
+            reply(_failed(message.id, refused))
+
+    def _handle(self, connection: Connection, message: ToAuthority, reply: Reply, fd: int) -> None:
+        authority, number = self.authority, message.id
+        if isinstance(message, OpenPackage):
+            self._open_package(connection, message, reply)
+        elif isinstance(message, RedeemToken):
+            handle = authority.tokens.redeem(connection, message.reference)
+            reply(self._opened(number, connection, handle))
+        elif isinstance(message, ReleaseReference):
+            authority.tokens.drop_reference(connection, message.reference)
+            reply(Done(number))
+        elif isinstance(message, CloseToken):
+            authority.tokens.close(connection, message.token)
+            reply(Done(number))
+        elif isinstance(message, DuplicateToken):
+            handle = authority.tokens.duplicate(connection, message.token)
+            reply(self._opened(number, connection, handle))
+        elif isinstance(message, TokenDescriptor):
+            self._export(connection, message, reply)
+        elif isinstance(message, AdoptToken):
+            self._adopt(connection, message, reply, fd)
+        elif isinstance(message, LogonUser):
+            self._logon(connection, message, reply)
+        elif isinstance(message, CallPackage):
+            self._call_package(connection, message, reply)
+        elif isinstance(message, ListPackages):
+            reply(PackageList(number, authority.packages.enumerate()))
+        elif isinstance(message, LookupPackage):
+            reply(PackageNumber(number, authority.packages.find(message.name).package_id))
+        elif isinstance(message, ListSessions):
+            reply(SessionList(number, authority.enumerate_logon_sessions()))
+        elif isinstance(message, GetSession):
+            reply(self._session(connection, message))
+        elif isinstance(message, Manage):
+            self._manage(connection, message, reply)
+        else:
+            raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason="already_connected")
+
+    def _open_package(self, connection: Connection, message: OpenPackage, reply: Reply) -> None:
+        authority = self.authority
+        try:
+            entry = authority.packages.find(message.name)
+        except SecurityError:
+            raise SecurityError(Status.SEC_E_SECPKG_NOT_FOUND, reason="no_such_package") from None
+        port = self.ports.get(entry.module)
+        if entry.state != "loaded" or port is None:
+            raise SecurityError(Status.SEC_E_SECPKG_NOT_FOUND, reason=f"package_{entry.state}")
+        caller = authority.client_info(connection, message.token)  # lock 3: the session is the one that is presented
+        self._last_channel += 1
+        channel = self._last_channel
+        description = port.description
+        half = (
+            UserHalf(description.name, description.distribution, description.version, description.digest)
+            if description.has_user_half
+            else None
+        )
+
+        def opened(end: object, error: BaseException | None) -> None:
+            if error is not None:
+                reply(_failed(message.id, error))
+                return
+            if connection.closed:
+                port.close_channel(channel)
+                if isinstance(end, socket.socket):
+                    end.close()
+                return
+            reply(PackageOpened(message.id, entry.package_id, entry.module, entry.info, half), end)
+
+        self._channels[channel] = (connection, port)
+        port.open_channel(channel, caller, connection, opened)
+
+    def forget_channel(self, number: int) -> None:
+        """A channel has ended on its own."""
+        self._channels.pop(number, None)
+
+    def _opened(self, number: int, connection: Connection, handle: int) -> TokenOpened:
+        token = self.authority.tokens.token(connection, handle)
+        return TokenOpened(
+            number,
+            handle,
+            token.logon_id,
+            token.account_name,
+            token.domain_name,
+            token.information,
+            token.impersonation_level,
+            token.primary,
+            token.posix_uid,
+        )
+
+    def _export(self, connection: Connection, message: TokenDescriptor, reply: Reply) -> None:
+        token = self.authority.tokens.token(connection, message.token)
+        if self._descriptors is None:
+            raise SecurityError(Status.SEC_E_UNSUPPORTED_FUNCTION, reason="embedded_has_no_token_descriptors")
+        reply(Done(message.id), self._descriptors.export(token))
+
+    def _adopt(self, connection: Connection, message: AdoptToken, reply: Reply, fd: int) -> None:
+        if self._descriptors is None or fd < 0:
+            raise SecurityError(Status.STATUS_INVALID_HANDLE, reason="no_token_descriptor")
+        handle = self.authority.tokens.open(connection, self._descriptors.identify(fd))
+        reply(self._opened(message.id, connection, handle))
+
+    def _logon(self, connection: Connection, message: LogonUser, reply: Reply) -> None:
+        number = message.id
+
+        def done(value: object, error: BaseException | None) -> None:
+            if error is not None:
+                reply(_failed(number, error))
+                return
+            logon = value
+            assert isinstance(logon, Logon)
+            reply(LoggedOn(number, logon.logon_id, logon.token, logon.profile, logon.account_name))
+
+        drive(self.authority.logon_user(connection, message.package, message.request), self.ask, done)
+
+    def _call_package(self, connection: Connection, message: CallPackage, reply: Reply) -> None:
+        number = message.id
+
+        def done(value: object, error: BaseException | None) -> None:
+            if error is not None:
+                reply(_failed(number, error))
+                return
+            data, protocol_status = getattr(value, "data", b""), getattr(value, "protocol_status", 0)
+            reply(PackageAnswered(number, data, protocol_status))
+
+        coroutine = self.authority.call_authentication_package(connection, message.package, message.submit_buffer)
+        drive(coroutine, self.ask, done)
+
+    def _session(self, connection: Connection, message: GetSession) -> SessionData:
+        session = self.authority.logon_session_data(connection, message.logon_id)
+        package = self.authority.packages.entry(session.package_id).name if session.package_id else ""
+        return SessionData(
+            message.id,
+            session.logon_id,
+            session.account_name,
+            session.domain,
+            package,
+            session.logon_type,
+            session.sid,
+            session.created,
+            session.logon_server,
+            session.upn,
+        )
+
+    def _manage(self, connection: Connection, message: Manage, reply: Reply) -> None:
+        if not connection.trusted:
+            raise SecurityError(Status.STATUS_PRIVILEGE_NOT_HELD, reason="trusted_connection_needed")
+        operation = self.operations.get(message.operation)
+        if operation is None:
+            raise SecurityError(Status.STATUS_NOT_IMPLEMENTED, reason="no_such_operation")
+        try:
+            arguments = msgspec.msgpack.decode(message.arguments, type=dict[str, object])
+        except msgspec.MsgspecError:
+            raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason="arguments_do_not_fit") from None
+        number = message.id
+
+        def done(value: object, error: BaseException | None) -> None:
+            if error is None:
+                reply(Answered(number, msgspec.Raw(encode(value))))
+            else:
+                reply(_failed(number, error))
+
+        operation(connection, arguments, done)
+
+
+def _size(message: ToAuthority) -> int:
+    if isinstance(message, LogonUser):
+        return len(message.request.authentication_information)
+    if isinstance(message, CallPackage):
+        return len(message.submit_buffer)
+    return 0
+
+
+def _failed(number: int, error: BaseException) -> Failed:
+    if isinstance(error, SecurityError):
+        return Failed(number, error.status, error.substatus, error.reason)
+    return Failed(number, _INTERNAL, reason=f"authority_raised_{type(error).__name__}")

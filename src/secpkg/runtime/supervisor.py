@@ -1,0 +1,462 @@
+"""Workers of the daemon: started, watched, restarted with back-off, quarantined.
+
+A worker is a process in a session of its own with a clean environment and two descriptors: its end of the control
+channel, and nothing else. It is killed with its whole process group, so that what a package forked goes with it. A death
+fails the calls under way by name (`worker_died`), closes its channels (each application finds the end of its own), and
+starts the module again: at once the first time, then with growing delays; after `CRASHES` deaths within `WINDOW` seconds
+the module is quarantined, with the reason, until an operator revives it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from secpkg.authority.connections import Connection
+from secpkg.authority.targets import Origin, PackageTarget
+from secpkg.contract.requests import PARKED, Resume
+from secpkg.contract.status import SecurityError, Status
+from secpkg.contract.values import ClientInfo
+from secpkg.host.lsa_mode.dispatcher import SIGNATURES
+from secpkg.host.lsa_mode.functions import SIGNATURES as LSA_SIGNATURES
+from secpkg.ipc.poll import Loop, Peer, Timer
+from secpkg.ipc.rights import OwnedFds
+from secpkg.ipc.schema import (
+    Abandon,
+    Adopt,
+    Drain,
+    Drained,
+    Loaded,
+    LoadFailed,
+    LoadModule,
+    LsaCall,
+    LsaFailed,
+    LsaResult,
+    PackageCall,
+    PackageFailed,
+    PackageResult,
+    Report,
+    SetTrace,
+    Stop,
+    Traced,
+    Unload,
+    encode,
+)
+from secpkg.runtime.modules import ModuleDescription
+from secpkg.runtime.ports import Events, Legs, Opened
+
+_decode_report: Final = msgspec.msgpack.Decoder(Report).decode
+_STAMP: Final = struct.Struct("d")
+
+CRASHES: Final = 5
+WINDOW: Final = 60.0
+BACK_OFF: Final = (0.0, 0.1, 0.5, 2.0)
+"""Seconds before the first, second … restart within the window."""
+MEMORY_LIMIT: Final = 1024 * 1024 * 1024
+DESCRIPTOR_LIMIT: Final = 16_384
+STEP_LIMIT: Final = 5.0
+"""Seconds that one piece of a package's code may run without giving the loop back."""
+LOAD_LIMIT: Final = 20.0
+STOP_LIMIT: Final = 2.0
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What the operator allows a worker."""
+
+    memory: int = MEMORY_LIMIT
+    descriptors: int = DESCRIPTOR_LIMIT
+    step: float = STEP_LIMIT
+    crashes: int = CRASHES
+    window: float = WINDOW
+    back_off: tuple[float, ...] = BACK_OFF
+
+
+class _Control(Peer):
+    """The authority's end of a worker's control channel."""
+
+    __slots__ = ("_worker",)
+
+    def __init__(self, worker: WorkerPort, loop: Loop, sock: socket.socket) -> None:
+        super().__init__(loop, sock, weight=64)
+        self._worker = worker
+
+    def on_frame(self, data: bytes, fds: OwnedFds) -> None:
+        self._worker.on_report(_decode_report(data))
+
+    def on_close(self) -> None:
+        self._worker.on_death(self)
+
+
+class WorkerPort:
+    """A module in a worker process."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        description: ModuleDescription,
+        first_package_id: int,
+        make_load: Callable[[ModuleDescription, int], LoadModule],
+        events: Events,
+        limits: Limits,
+        *,
+        uid: int | None = None,
+    ) -> None:
+        self.loop = loop
+        self.description = description
+        self.events = events
+        self.limits = limits
+        self.restarts = 0
+        self.reason = ""
+        self._first_package_id = first_package_id
+        self._make_load = make_load
+        self._uid = uid
+        self._control: _Control | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._page: mmap.mmap | None = None
+        self._ready = False
+        self._stopping = False
+        self._stopped: Callable[[], None] | None = None
+        self._calls: dict[int, tuple[str, Origin, Resume]] = {}
+        self._next_call = 1
+        self._channels: dict[int, Legs] = {}
+        self._queued: list[Callable[[BaseException | None], None]] = []
+        self._deaths: list[float] = []
+        self._timer: Timer | None = None
+        self._trace = False
+
+    # --- life ----------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the process and send it what to load."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        page = os.memfd_create("secpkg-watchdog", os.MFD_CLOEXEC)
+        try:
+            os.ftruncate(page, _STAMP.size)
+            self._page = mmap.mmap(page, _STAMP.size)
+            self._process = subprocess.Popen(  # our own interpreter, no shell
+                [sys.executable, "-I", "-m", "secpkg.runtime.worker", str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                env={"LANG": "C.UTF-8", "PATH": "/usr/bin:/bin"},
+                cwd="/",
+                close_fds=True,
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,
+                user=self._uid,
+                umask=0o077,
+            )
+            theirs.close()
+            self._control = _Control(self, self.loop, ours)
+            load = self._make_load(self.description, self._first_package_id)
+            self._control.send(encode(load), (page,))
+        finally:
+            os.close(page)
+            theirs.close()
+        self._arm(LOAD_LIMIT)
+
+    def _arm(self, limit: float) -> None:
+        """Look at the stamp again soon."""
+        if self._timer is not None:
+            self._timer.cancel()
+        process = self._process
+        started = self.loop.clock()
+
+        def look() -> None:
+            self._timer = None
+            if process is not self._process or process is None:
+                return
+            now = self.loop.clock()
+            if not self._ready and now - started > limit:
+                self.kill("load_took_too_long")
+                return
+            (stamp,) = _STAMP.unpack_from(self._page, 0) if self._page is not None else (0.0,)
+            allowed = self.limits.step if self._ready else limit
+            if stamp and now - stamp > allowed:
+                self.kill("step_hung")
+                return
+            self._timer = self.loop.call_at(now + min(0.25, self.limits.step / 2), look)
+
+        self._timer = self.loop.call_at(started + min(0.25, self.limits.step / 2), look)
+
+    def kill(self, reason: str) -> None:
+        """End the worker and everything it started."""
+        self.reason = reason
+        process = self._process
+        if process is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+        if self._control is not None:
+            self._control.close()
+
+    def on_death(self, control: _Control) -> None:
+        """The control channel has ended: the process is dead or as good as dead."""
+        if control is not self._control:
+            return
+        self._control = None
+        self._ready = False
+        process, self._process = self._process, None
+        code: int | None = None
+        if process is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            code = process.wait()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for function, _origin, resume in list(self._take_calls()):
+            resume(None, SecurityError(Status.SEC_E_INTERNAL_ERROR, reason=f"worker_died_in_{function}"))
+        self._channels.clear()
+        self.events.died()
+        if self._stopping:
+            self._finish_stop()
+            return
+        if not self.reason and code is not None:
+            self.reason = f"killed_by_signal_{-code}" if code < 0 else f"exited_with_{code}"
+        now = self.loop.clock()
+        self._deaths = [*(death for death in self._deaths if now - death < self.limits.window), now]
+        if len(self._deaths) >= self.limits.crashes:
+            reason = f"{len(self._deaths)} crashes within {self.limits.window:.0f} s, the last: {self.reason}"
+            self.events.quarantined(reason)
+            self._fail_queued("module_quarantined")
+            return
+        delays = self.limits.back_off
+        delay = delays[min(len(self._deaths) - 1, len(delays) - 1)]
+        self.reason = ""
+        self.restarts += 1
+        if delay:
+            self.loop.call_at(now + delay, self._restart)
+        else:
+            self.loop.call_soon(self._restart)
+
+    def _restart(self) -> None:
+        if self._process is None and not self._stopping:
+            self.start()
+
+    def revive(self) -> None:
+        """Forget the crashes and start again."""
+        self._deaths.clear()
+        self.reason = ""
+        self._restart()
+
+    def stop(self, stopped: Callable[[], None]) -> None:
+        """SpShutdown, then the end; killed when that takes too long."""
+        self._stopping = True
+        self._stopped = stopped
+        self._fail_queued("module_stopping")
+        if self._control is None:
+            self._finish_stop()
+            return
+        if self._ready:
+            self._control.send(encode(Stop()))
+        else:
+            self.kill("stopped")
+            return
+
+        def late() -> None:
+            if self._control is not None:
+                self.kill("stop_took_too_long")
+
+        self.loop.call_at(self.loop.clock() + STOP_LIMIT, late)
+
+    def _finish_stop(self) -> None:
+        stopped, self._stopped = self._stopped, None
+        if stopped is not None:
+            stopped()
+
+    def _fail_queued(self, reason: str) -> None:
+        queued, self._queued = self._queued, []
+        for begin in queued:
+            begin(SecurityError(Status.SEC_E_SECPKG_NOT_FOUND, reason=reason))
+
+    # --- calls ---------------------------------------------------------------------------------------------------
+
+    def package_call(
+        self, target: PackageTarget, function: str, arguments: tuple[object, ...], resume: Resume
+    ) -> object:
+        if self._control is None or not self._ready:
+            raise SecurityError(Status.SEC_E_INTERNAL_ERROR, reason="worker_not_running")
+        number = self._next_call
+        self._next_call = number + 1
+        caller = target.caller
+        frame = encode(
+            PackageCall(
+                number,
+                target.package_id,
+                function,
+                msgspec.Raw(encode(arguments)),
+                (caller.process_id, caller.uid, caller.gid, caller.has_tcb_privilege, caller.logon_id),
+                0.0,
+            )
+        )
+        self._calls[number] = (function, target.origin, resume)
+        self._control.send(frame)
+        return PARKED
+
+    def _take_calls(self) -> list[tuple[str, Origin, Resume]]:
+        calls, self._calls = list(self._calls.values()), {}
+        return calls
+
+    def on_report(self, report: Report) -> None:
+        """A message from the worker."""
+        if isinstance(report, LsaCall):
+            self._lsa_call(report)
+        elif isinstance(report, PackageResult):
+            function, _origin, resume = self._calls.pop(report.id)
+            try:
+                value = SIGNATURES[function].decode_result(report.value)
+            except SecurityError:
+                resume(None, SecurityError(Status.SEC_E_INTERNAL_ERROR, reason=f"nonsense_from_{function}"))
+            else:
+                resume(value, None)
+        elif isinstance(report, PackageFailed):
+            _function, _origin, resume = self._calls.pop(report.id)
+            resume(
+                None,
+                SecurityError(
+                    Status.known(report.status) or Status.SEC_E_INTERNAL_ERROR,
+                    substatus=Status.known(report.substatus) or Status.STATUS_SUCCESS,
+                    reason=report.reason[:200],
+                ),
+            )
+        elif isinstance(report, Loaded):
+            self._ready = True
+            self.events.loaded(report.packages, "")
+            queued, self._queued = self._queued, []
+            for begin in queued:
+                begin(None)
+        elif isinstance(report, LoadFailed):
+            self._stopping = True
+            self.events.loaded((), report.reason)
+            self._fail_queued("module_broken")
+            self.kill("broken")
+        elif isinstance(report, Traced):
+            process = self._process
+            self.events.traced(0 if process is None else process.pid, report)
+        elif isinstance(report, Drained):
+            self.events.drained(report.package)
+        else:
+            assert isinstance(report, Unload)
+            self.events.unload(report.package)
+
+    def _lsa_call(self, call: LsaCall) -> None:
+        number, control = call.id, self._control
+
+        def done(value: object, error: BaseException | None) -> None:
+            if control is None or control.closed:
+                return
+            if error is None:
+                control.send(encode(LsaResult(number, msgspec.Raw(encode(value)))))
+            elif isinstance(error, SecurityError):
+                control.send(encode(LsaFailed(number, error.status, error.substatus, error.reason)))
+            else:
+                control.send(encode(LsaFailed(number, Status.STATUS_INTERNAL_ERROR)))
+                raise error
+
+        try:
+            origin = self._origin(call)
+            signature = LSA_SIGNATURES.get(call.function)
+            if signature is None:
+                raise SecurityError(Status.STATUS_NOT_IMPLEMENTED, reason="no_such_lsa_function")
+            value = self.events.lsa_call(origin, call.function, signature.decode_arguments(call.arguments), done)
+        except SecurityError as error:
+            done(None, error)
+        else:
+            if value is not PARKED:
+                done(value, None)
+
+    def _origin(self, call: LsaCall) -> Origin:
+        """Who the package works for: by the channel or the call, never by its word beyond that."""
+        if call.channel:
+            channel = self._channels.get(call.channel)
+            if channel is None:
+                raise SecurityError(Status.STATUS_NO_SECURITY_CONTEXT, reason="channel_is_gone")
+            self._own(call.package)
+            return channel.origin(call.package, call.call)
+        if call.call:
+            known = self._calls.get(call.call)
+            if known is None or known[1].package_id != call.package:
+                raise SecurityError(Status.STATUS_NO_SECURITY_CONTEXT, reason="call_is_over")
+            return known[1]
+        self._own(call.package)
+        return Origin(call.package, None, ClientInfo(0, os.getuid(), os.getgid()))
+
+    def _own(self, package_id: int) -> None:
+        """Package identity is the worker's own (lock 4)."""
+        if not self._first_package_id <= package_id < self._first_package_id + 64:
+            raise SecurityError(Status.STATUS_ACCESS_DENIED, reason="package_of_another_module")
+
+    # --- channels ------------------------------------------------------------------------------------------------
+
+    def open_channel(self, number: int, caller: ClientInfo, connection: Connection, opened: Opened) -> None:
+        def begin(error: BaseException | None) -> None:
+            control = self._control
+            if error is not None or control is None:
+                opened(None, error or SecurityError(Status.SEC_E_INTERNAL_ERROR, reason="worker_not_running"))
+                return
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            try:
+                self._channels[number] = Legs(connection, caller)
+                control.send(
+                    encode(
+                        Adopt(
+                            number,
+                            caller.process_id,
+                            caller.uid,
+                            caller.gid,
+                            caller.has_tcb_privilege,
+                            caller.logon_id,
+                        )
+                    ),
+                    (theirs.fileno(),),
+                )
+            except BaseException:
+                ours.close()
+                raise
+            finally:
+                theirs.close()
+            opened(ours, None)
+
+        if self._ready:
+            begin(None)
+        elif self._stopping or (self._process is None and len(self._deaths) >= self.limits.crashes):
+            begin(SecurityError(Status.SEC_E_SECPKG_NOT_FOUND, reason="module_quarantined"))
+        elif len(self._queued) >= 1024:
+            begin(SecurityError(Status.SEC_E_INSUFFICIENT_MEMORY, reason="worker_starting"))
+        else:
+            self._queued.append(begin)
+
+    def close_channel(self, number: int) -> None:
+        if self._channels.pop(number, None) is not None and self._control is not None:
+            self._control.send(encode(Abandon(number)))
+
+    def drain(self, package_id: int) -> None:
+        if self._control is not None and self._ready:
+            self._control.send(encode(Drain(package_id)))
+        else:
+            self.events.drained(package_id)
+
+    def set_trace(self, on: bool) -> None:
+        self._trace = on
+        if self._control is not None:
+            self._control.send(encode(SetTrace(on)))
+
+    def status(self) -> dict[str, object] | None:
+        process = self._process
+        return {
+            "pid": None if process is None else process.pid,
+            "restarts": self.restarts,
+            "channels": len(self._channels),
+        }
+
+
+__all__ = ["Limits", "WorkerPort"]

@@ -1,0 +1,90 @@
+"""A whole authority for a test: no root, no daemon, no files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Self
+
+from secpkg.accounts.model import Account
+from secpkg.authority.policy import Policy
+from secpkg.runtime.embedded import EmbeddedAuthority, LocalLink
+from secpkg.runtime.modules import LsaModeInitialize, ModuleDescription
+
+Module = str | tuple[ModuleDescription, LsaModeInitialize]
+
+
+class FrozenClock:
+    """A clock that stands until it is moved: UTC seconds."""
+
+    def __init__(self, now: float = 1_700_000_000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        """Move it."""
+        self.now += seconds
+
+
+class LabAuthority:
+    """``with LabAuthority(domain="EXAMPLE", modules=["hello"]) as lab``: pass ``authority=lab`` to Client, Server and
+    ``lsa.connect``. ``clock`` and ``entropy`` fix time and chance, so that a handshake replays byte for byte.
+    """
+
+    def __init__(
+        self,
+        *,
+        domain: str = "LAB",
+        modules: Sequence[Module] = (),
+        policy: Policy | None = None,
+        primary_credentials: bool = True,
+        clock: Callable[[], float] | None = None,
+        entropy: Callable[[int], bytes] | None = None,
+    ) -> None:
+        chosen: dict[str, Callable[..., object]] = {}
+        if clock is not None:
+            chosen["clock"] = clock
+        if entropy is not None:
+            chosen["entropy"] = entropy
+        self.embedded = EmbeddedAuthority(
+            domain=domain,
+            modules=modules,
+            policy=policy,
+            primary_credentials=primary_credentials,
+            **chosen,  # type: ignore[arg-type]  # the two callables by their names
+        )
+
+    def link(self, logon_process_name: str | None = None) -> LocalLink:
+        """For `secpkg.sspi` and `secpkg.lsa`: a connection to this lab."""
+        return self.embedded.link(logon_process_name)
+
+    def add_user(
+        self, name: str, *, password: str | None = None, groups: Sequence[str] = (), posix_uid: int | None = None
+    ) -> Account:
+        """Create an account (and its groups where they are missing) and set its password."""
+        authority = self.embedded.machine.authority
+        with self.embedded.lock:
+            known = {group.name.casefold() for group in authority.store.groups()}
+            for group in groups:
+                if group.casefold() not in known:
+                    authority.store.create_group(group)
+            account = authority.store.create_user(
+                name, groups=tuple(groups), posix_uid=posix_uid, now=authority.clock()
+            )
+        if password is not None:
+            self.embedded.set_password(name, password)
+        return account
+
+    def close(self) -> None:
+        """End the authority: SpShutdown of every package."""
+        self.embedded.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
