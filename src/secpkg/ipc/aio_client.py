@@ -1,0 +1,51 @@
+"""The asynchronous link over the authority's Unix-domain socket.
+
+The authority is asked a few times in the life of a connection, workers with every leg. So the channels to workers are
+the loop's own, while the authority's calls block a thread of the loop's executor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from secpkg.ipc import client, schema
+from secpkg.ipc.aio_channel import AsyncChannel
+
+
+class AsyncSocketLink:
+    """The asynchronous form of `secpkg.ipc.link.AuthorityLink`."""
+
+    def __init__(self, blocking: client.SocketLink) -> None:
+        self._blocking = blocking
+        self.domain_name = blocking.domain_name
+        self.trusted = blocking.trusted
+        self.close = blocking.close
+
+    @property
+    def closed(self) -> bool:
+        """Whether every later call is refused."""
+        return self._blocking.closed
+
+    async def call(self, message: schema.ToAuthority) -> schema.FromAuthority:
+        """Send a message and wait for its reply."""
+        return await asyncio.to_thread(self._blocking.call, message)
+
+    async def open_channel(
+        self, name: str, token: int
+    ) -> tuple[schema.PackageOpened, AsyncChannel[schema.ToWorker, schema.FromWorker]]:
+        """`OpenPackage`; the channel belongs to the loop that runs."""
+        reply, sock = await asyncio.to_thread(self._blocking.open_socket, name, token)
+        try:
+            return reply, AsyncChannel(sock, schema.encode, schema.decode_from_worker)
+        except BaseException:
+            sock.close()
+            raise
+
+    async def token_descriptor(self, token: int) -> int:
+        """`TokenDescriptor`: the descriptor is the caller's to close."""
+        return await asyncio.to_thread(self._blocking.token_descriptor, token)
+
+
+async def link(address: str, logon_process_name: str | None = None) -> AsyncSocketLink:
+    """As `secpkg.ipc.client.link`."""
+    return AsyncSocketLink(await asyncio.to_thread(client.link, address, logon_process_name))

@@ -1,0 +1,188 @@
+"""A client's connection to an authority, with the packages that were opened on it.
+
+Connections to an address are shared by the whole process; those of a logon process or of an explicit
+``secpkg.lsa.connect`` are their owner's. What a finalizer has to release is noted and sent with the next operation: a
+finalizer may run inside a call on the same channel, and must not wait for it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from secpkg.contract.status import SecurityError, Status
+from secpkg.contract.values import PackageInfo
+from secpkg.ipc import fork, schema, where
+from secpkg.ipc.errors import ChannelError
+from secpkg.ipc.link import AuthorityLink, Exchange, WorkerChannel, authority_error, failure, next_id, worker_error
+
+_ATTRIBUTE = "_secpkg_connection"
+
+MAX_DEFERRED = 4096
+"""Releases kept for the next operation; beyond that the end of the channel releases them."""
+
+
+class OpenedPackage:
+    """A package, and the channel to its worker."""
+
+    __slots__ = ("channel", "connection", "deferred", "info", "number", "user_half")
+
+    def __init__(self, connection: Connection, opened: schema.PackageOpened, channel: WorkerChannel) -> None:
+        self.connection = connection
+        self.channel = channel
+        self.info: PackageInfo = opened.info
+        self.number = opened.package
+        self.user_half = opened.user_half
+        self.deferred: deque[schema.ToWorker] = deque(maxlen=MAX_DEFERRED)
+
+    async def ask(self, message: schema.ToWorker) -> schema.FromWorker:
+        """One exchange with the worker; SecurityError for `Failed` and for a channel that is gone."""
+        while self.deferred:
+            left = self.deferred.popleft()
+            try:
+                await Exchange(self.channel.call, left)
+            except ChannelError:
+                self.deferred.clear()
+        try:
+            reply = await Exchange(self.channel.call, message)
+        except ChannelError as error:
+            raise worker_error(error) from error
+        if type(reply) is schema.Failed:
+            raise failure(reply.status, reply.substatus, reply.reason)
+        return reply
+
+
+class Connection:
+    """A link and what hangs on it. ``authority`` is what it was opened for: an address or an object."""
+
+    __slots__ = ("__weakref__", "authority", "deferred", "link", "opened")
+
+    def __init__(self, authority: object, link: AuthorityLink) -> None:
+        self.authority = authority
+        self.link = link
+        self.opened: dict[tuple[str, int], OpenedPackage] = {}
+        self.deferred: deque[schema.ToAuthority] = deque(maxlen=MAX_DEFERRED)
+
+    async def ask(self, message: schema.ToAuthority) -> schema.FromAuthority:
+        """One exchange with the authority; SecurityError for `Failed` and for a connection that is gone."""
+        while self.deferred:
+            left = self.deferred.popleft()
+            try:
+                await Exchange(self.link.call, left)
+            except ChannelError:
+                self.deferred.clear()
+        try:
+            reply = await Exchange(self.link.call, message)
+        except ChannelError as error:
+            raise authority_error(error) from error
+        if type(reply) is schema.Failed:
+            raise failure(reply.status, reply.substatus, reply.reason)
+        return reply
+
+    async def package(self, name: str, token: int = 0) -> OpenedPackage:
+        """The package of this name, presenting an access token of this connection (0: none). SEC_E_SECPKG_NOT_FOUND."""
+        known = self.opened.get((name, token))
+        if known is not None and not known.channel.closed:
+            return known
+        if not name or len(name) > schema.MAX_NAME:
+            raise SecurityError(Status.SEC_E_SECPKG_NOT_FOUND, reason="package_name_length")
+        try:
+            pair = await Exchange(self.link.open_channel, name, token)
+        except ChannelError as error:
+            raise authority_error(error) from error
+        opened = OpenedPackage(self, *pair)
+        self.opened[name, token] = opened
+        return opened
+
+    def forget(self, opened: OpenedPackage) -> None:
+        """Close a channel that turned out to be dead, so that the next use opens another."""
+        for key, value in list(self.opened.items()):
+            if value is opened:
+                self.opened.pop(key, None)
+        opened.channel.close()
+
+    def drop_token(self, token: int) -> None:
+        """Close the channels that presented a token whose handle is being closed."""
+        for key, value in list(self.opened.items()):
+            if key[1] == token:
+                self.opened.pop(key, None)
+                value.channel.close()
+
+    def close(self) -> None:
+        """Close the channels and the link. Harmless when repeated."""
+        for opened in list(self.opened.values()):
+            opened.channel.close()
+        self.opened.clear()
+        self.link.close()
+
+
+async def open_connection(authority: object, logon_process_name: str | None, *, asynchronous: bool) -> Connection:
+    """A connection of its owner's to a resolved authority."""
+    function: Callable[..., AuthorityLink]
+    try:
+        if isinstance(authority, str):
+            function = where.opener(authority, asynchronous=asynchronous)
+            link = await Exchange(function, authority, logon_process_name)
+        else:
+            function = authority.link  # type: ignore[attr-defined]  # `where.resolve` looked for it
+            link = await (Exchange(function) if logon_process_name is None else Exchange(function, logon_process_name))
+    except ChannelError as error:
+        raise authority_error(error) from error
+    return Connection(authority, link)
+
+
+class Connections:
+    """The shared connections of a process (or, asynchronous, of an event loop).
+
+    That to an object is kept in the object itself, since both refer to each other and shall go together.
+    """
+
+    __slots__ = ("__weakref__", "_asynchronous", "_by_address", "_lock")
+
+    def __init__(self, *, asynchronous: bool = False) -> None:
+        self._asynchronous = asynchronous
+        self._by_address: dict[str, Connection] = {}
+        self._lock = threading.Lock()
+        fork.guard(self)
+
+    async def shared(self, authority: object = None) -> Connection:
+        """The shared connection to an authority, as `where.resolve` finds it; opened when there is none alive."""
+        found = where.resolve(authority)
+        known = self._known(found)
+        if known is not None:
+            return known
+        opened = await open_connection(found, None, asynchronous=self._asynchronous)
+        with self._lock:
+            known = self._known(found)
+            if known is None:
+                self._keep(found, opened)
+                return opened
+        # Another thread was quicker.
+        opened.close()
+        return known
+
+    def _known(self, found: object) -> Connection | None:
+        known = self._by_address.get(found) if isinstance(found, str) else getattr(found, _ATTRIBUTE, None)
+        return None if known is None or known.link.closed else known
+
+    def _keep(self, found: object, opened: Connection) -> None:
+        if isinstance(found, str):
+            self._by_address[found] = opened
+        else:
+            setattr(found, _ATTRIBUTE, opened)
+
+    def forked(self) -> None:
+        """The connections are the parent's: begin anew."""
+        self._by_address = {}
+        self._lock = threading.Lock()
+        fork.guard(self)
+
+
+shared = Connections()
+"""The blocking connections of this process."""
+
+
+def release_reference(connection: Connection, reference: bytes) -> None:
+    """Note that the context of a reference that was not redeemed is gone."""
+    connection.deferred.append(schema.ReleaseReference(next_id(), reference))

@@ -1,0 +1,279 @@
+"""Who makes a context: the worker of an SSP/AP, or a plain SSP in this process. Both in the same coroutines."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Final, Protocol, cast
+
+import msgspec
+
+from secpkg.contract.flags import Capability, CredentialUse
+from secpkg.contract.status import SecurityError, Status
+from secpkg.contract.values import (
+    NEVER,
+    Acquired,
+    AuthIdentity,
+    Call,
+    ClientInfo,
+    Complete,
+    ContextAttributes,
+    ContextFlags,
+    ContextRequest,
+    Continue,
+    Lifespan,
+    Names,
+    NativeNames,
+    NeedMore,
+    PackageInfo,
+    Refused,
+    SessionKey,
+    Sizes,
+)
+from secpkg.host.user_mode.contexts import UserContext, map_context, package_call
+from secpkg.host.user_mode.providers import Provider
+from secpkg.ipc import schema
+from secpkg.ipc.connection import OpenedPackage, release_reference
+from secpkg.ipc.link import next_id
+
+if TYPE_CHECKING:
+    from secpkg.host.user_mode.load import UserPackage
+
+ATTRIBUTE_TYPES: Final[dict[int, type]] = {
+    0x0: Sizes, 0x1: Names, 0x2: Lifespan, 0x9: SessionKey, 0xA: PackageInfo, 0xD: NativeNames, 0xE: ContextFlags,
+}
+"""What QueryContextAttributes gives, by SECPKG_ATTR_* number; other attributes are not supported."""
+
+_MESSAGES: Final = Capability.INTEGRITY | Capability.PRIVACY
+
+
+class Leg(msgspec.Struct):
+    """What a leg of a handshake gave; `secpkg.ipc.schema.Stepped` has the same fields."""
+
+    status: int
+    context: object = None
+    token: bytes = b""
+    attributes: int = 0
+    expiry: float = NEVER
+    packed_context: bytes | None = None
+    access_token: bytes | None = None
+    leftover: int = 0
+    missing: int = 0
+
+
+class Backend(Protocol):
+    """One package, for whoever makes contexts with it. Native handles are opaque; None and 0 are none."""
+
+    @property
+    def info(self) -> PackageInfo: ...
+
+    @property
+    def opened(self) -> OpenedPackage | None:
+        """The package at an authority; None for a plain SSP."""
+        ...
+
+    async def acquire(
+        self, use: int, principal: str | None, identity: AuthIdentity | None, data: bytes, logon_id: int | None
+    ) -> tuple[object, float]: ...
+
+    async def free(self, credential: object) -> None: ...
+
+    async def leg(
+        self, accept: bool, credential: object, context: object, request: ContextRequest
+    ) -> Leg | schema.Stepped: ...
+
+    def map(self, leg: Leg | schema.Stepped, *, integrity: bool, confidentiality: bool) -> UserContext | None: ...
+
+    async def delete(self, context: object) -> None: ...
+
+    def defer_delete(self, context: object) -> None:
+        """Delete from a finalizer."""
+        ...
+
+    def defer_free(self, credential: object) -> None:
+        """Free from a finalizer."""
+        ...
+
+    async def query(self, context: object, attribute: int) -> ContextAttributes: ...
+
+
+class WorkerBackend:
+    """A package at an authority."""
+
+    __slots__ = ("_user", "opened")
+
+    def __init__(self, opened: OpenedPackage) -> None:
+        self.opened: OpenedPackage = opened
+        self._user: UserPackage | None = None
+
+    @property
+    def info(self) -> PackageInfo:
+        return self.opened.info
+
+    async def acquire(
+        self, use: int, principal: str | None, identity: AuthIdentity | None, data: bytes, logon_id: int | None
+    ) -> tuple[object, float]:
+        opened = self.opened
+        reply = await opened.ask(
+            schema.AcquireCredentials(next_id(), opened.number, use, principal, identity, data, logon_id)
+        )
+        if not isinstance(reply, schema.CredentialsAcquired) or not reply.credential:
+            raise _unexpected(reply)
+        return reply.credential, reply.expiry
+
+    async def free(self, credential: object) -> None:
+        await self.opened.ask(schema.FreeCredentials(next_id(), cast(int, credential)))
+
+    async def leg(
+        self, accept: bool, credential: object, context: object, request: ContextRequest
+    ) -> Leg | schema.Stepped:
+        buffers = tuple((b.type, bytes(b.data)) for b in request.buffers)
+        message: schema.ToWorker
+        if accept:
+            message = schema.AcceptContext(
+                next_id(), cast(int, credential or 0), cast(int, context or 0), request.token, request.requirements,
+                request.channel_bindings, request.data_representation, buffers,
+            )
+        else:
+            message = schema.InitializeContext(
+                next_id(), cast(int, credential or 0), cast(int, context or 0), request.token, request.target,
+                request.requirements, request.channel_bindings, request.data_representation, buffers,
+            )
+        reply = await self.opened.ask(message)
+        if not isinstance(reply, schema.Stepped):
+            raise _unexpected(reply)
+        return reply
+
+    def map(self, leg: Leg | schema.Stepped, *, integrity: bool, confidentiality: bool) -> UserContext | None:
+        """R154, R156 and spec/README 3: a package that announces message functions maps its contexts."""
+        packed = leg.packed_context
+        info = self.opened.info
+        if packed is None:
+            if info.capabilities & _MESSAGES:
+                raise SecurityError(Status.SEC_E_INTERNAL_ERROR, reason="mapped_context_missing")
+            return None
+        user = self._user
+        if user is None:
+            from secpkg.host.user_mode.load import user_package
+
+            half = self.opened.user_half
+            known = None if half is None else (half.entry_point, half.distribution, half.version, half.digest)
+            user = self._user = user_package(info.name, self.opened.number, info.capabilities, known)
+        return map_context(user.table, packed, integrity=integrity, confidentiality=confidentiality)
+
+    async def delete(self, context: object) -> None:
+        await self.opened.ask(schema.DeleteContext(next_id(), cast(int, context)))
+
+    def defer_delete(self, context: object) -> None:
+        self.opened.deferred.append(schema.DeleteContext(next_id(), cast(int, context)))
+
+    def defer_free(self, credential: object) -> None:
+        self.opened.deferred.append(schema.FreeCredentials(next_id(), cast(int, credential)))
+
+    async def query(self, context: object, attribute: int) -> ContextAttributes:
+        kind = ATTRIBUTE_TYPES.get(attribute)
+        if kind is None:
+            raise SecurityError(Status.SEC_E_UNSUPPORTED_FUNCTION, reason="attribute")
+        reply = await self.opened.ask(schema.QueryContext(next_id(), cast(int, context), attribute))
+        if not isinstance(reply, schema.Answered):
+            raise _unexpected(reply)
+        try:
+            return cast(ContextAttributes, msgspec.msgpack.decode(reply.value, type=kind))
+        except msgspec.MsgspecError as error:
+            raise SecurityError(Status.SEC_E_INTERNAL_ERROR, reason="attribute_type") from error
+
+    def release(self, reference: bytes) -> None:
+        """A reference that nobody redeemed."""
+        release_reference(self.opened.connection, reference)
+
+
+class ProviderBackend:
+    """A package of a plain SSP. It asks nobody: its coroutines never wait."""
+
+    __slots__ = ("info", "provider")
+
+    opened: None = None
+
+    def __init__(self, provider: Provider, info: PackageInfo) -> None:
+        self.provider = provider
+        self.info = info
+
+    def _call(self, function: str, *arguments: object) -> object:
+        entry = self.provider.table.get(function)
+        if entry is None:
+            raise SecurityError(Status.SEC_E_UNSUPPORTED_FUNCTION, reason="function_missing")
+        return package_call(entry, *arguments)
+
+    async def acquire(
+        self, use: int, principal: str | None, identity: AuthIdentity | None, data: bytes, logon_id: int | None
+    ) -> tuple[object, float]:
+        if logon_id is not None:
+            raise SecurityError(Status.SEC_E_NOT_OWNER, reason="logon_id")
+        given = identity if identity is not None else data or None
+        acquired = self._call(
+            "acquire_credentials_handle", _call(), self.info.name, principal, CredentialUse(use), given
+        )
+        if not isinstance(acquired, Acquired):
+            raise SecurityError(Status.SEC_E_INTERNAL_ERROR, reason="package_result")
+        # The package's object may be falsy: the handle says that there is one.
+        return (acquired.credential,), acquired.expiry
+
+    async def free(self, credential: object) -> None:
+        self._optional("free_credentials_handle", credential)
+
+    def _optional(self, function: str, native: object) -> None:
+        if function in self.provider.table:
+            self._call(function, _object(native))
+
+    async def leg(
+        self, accept: bool, credential: object, context: object, request: ContextRequest
+    ) -> Leg | schema.Stepped:
+        function = "accept_security_context" if accept else "initialize_security_context"
+        step = self._call(function, _call(), _object(credential), _object(context), request)
+        if isinstance(step, Complete | Continue):
+            if len(step.token) > self.info.max_token:
+                # R35
+                raise SecurityError(Status.SEC_E_INTERNAL_ERROR, reason="max_token_exceeded")
+            native = (step.context,)
+            if isinstance(step, Continue):
+                status = Status.SEC_I_COMPLETE_AND_CONTINUE if step.complete_needed else Status.SEC_I_CONTINUE_NEEDED
+                return Leg(status, native, step.token, step.attributes, step.expiry)
+            status = Status.SEC_I_COMPLETE_NEEDED if step.complete_needed else Status.SEC_E_OK
+            return Leg(status, native, step.token, step.attributes, step.expiry, leftover=step.leftover)
+        if isinstance(step, NeedMore):
+            return Leg(Status.SEC_E_INCOMPLETE_MESSAGE, context, missing=step.missing)
+        if isinstance(step, Refused) and step.status.is_error:
+            return Leg(step.status, context, step.token)
+        raise SecurityError(Status.SEC_E_INTERNAL_ERROR, reason="package_result")
+
+    def map(self, leg: Leg | schema.Stepped, *, integrity: bool, confidentiality: bool) -> UserContext | None:
+        return UserContext(
+            self.provider.table, _object(leg.context), integrity=integrity, confidentiality=confidentiality, delete=""
+        )
+
+    async def delete(self, context: object) -> None:
+        self._optional("delete_security_context", context)
+
+    def defer_delete(self, context: object) -> None:
+        self._optional("delete_security_context", context)
+
+    def defer_free(self, credential: object) -> None:
+        self._optional("free_credentials_handle", credential)
+
+    async def query(self, context: object, attribute: int) -> ContextAttributes:
+        return cast(ContextAttributes, self._call("query_context_attributes", _object(context), attribute))
+
+    def release(self, reference: bytes) -> None:
+        """A plain SSP has no references."""
+
+
+def _object(native: object) -> object:
+    return native[0] if isinstance(native, tuple) else None
+
+
+def _call() -> Call:
+    return Call(ClientInfo(os.getpid(), os.getuid(), os.getgid()), time.time(), os.urandom)
+
+
+def _unexpected(reply: object) -> SecurityError:
+    return SecurityError(Status.SEC_E_INTERNAL_ERROR, reason=f"unexpected_reply_{type(reply).__name__}")

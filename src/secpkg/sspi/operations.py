@@ -1,0 +1,422 @@
+"""Every operation on credentials and contexts, written once as a coroutine over `secpkg.sspi.backends`.
+
+Legal calls by the state of a context, as data (R186 to R192): a finished context refuses further legs, and so does one
+that failed; a deleted one accepts only to be deleted again. One leg or deletion of a context runs at a time (R192).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from secpkg.contract.flags import SECURITY_NATIVE_DREP
+from secpkg.contract.status import SecurityError, Status
+from secpkg.contract.values import (
+    NEVER,
+    AuthIdentity,
+    ContextAttributes,
+    ContextFlags,
+    ContextRequest,
+    SecBuffer,
+    TokenReference,
+)
+from secpkg.host.user_mode import providers
+from secpkg.host.user_mode.contexts import UserContext, busy
+from secpkg.ipc import fork, schema, where
+from secpkg.ipc.connection import Connections
+from secpkg.ipc.link import next_id, status_of
+from secpkg.ipc.session import LogonSession
+from secpkg.sspi.backends import ATTRIBUTE_TYPES, Backend, ProviderBackend, WorkerBackend
+
+LEGAL: Final[dict[str, frozenset[str]]] = {
+    "continuing": frozenset({"leg", "complete_token", "query", "control", "delete"}),
+    "complete": frozenset({"complete_token", "query", "control", "message", "token", "export", "delete"}),
+    "failed": frozenset({"delete"}),
+    "deleted": frozenset({"delete"}),
+}
+
+_COMPLETE: Final = (Status.SEC_E_OK, Status.SEC_I_COMPLETE_NEEDED)
+_CONFIDENTIALITY: Final = 0x10
+_INTEGRITY: Final = (0x10000 | 0xC, 0x20000 | 0xC)
+"""ISC_RET and ASC_RET: INTEGRITY, and what implies it (R174, R177)."""
+
+_PACKAGE_INFO: Final = 0xA
+_FLAGS: Final = 0xE
+
+
+class _Handle:
+    """An opaque handle; it cannot be copied or sent anywhere, and is dead in the child of a fork (lock 6)."""
+
+    __slots__ = ("__weakref__",)
+
+    def __reduce__(self) -> str:
+        raise TypeError(f"a {type(self).__name__} cannot be copied or pickled")
+
+
+class CredentialHandle(_Handle):
+    """``CredHandle``."""
+
+    __slots__ = ("backend", "expiry", "native", "use")
+
+    def __init__(self, backend: Backend, native: object, expiry: float, use: int) -> None:
+        self.backend = backend
+        self.native = native
+        self.expiry = expiry
+        self.use = use
+        fork.guard(self)
+
+    def forked(self) -> None:
+        self.native = None
+
+    def __del__(self) -> None:
+        native = getattr(self, "native", None)
+        if native:
+            self.native = None
+            self.backend.defer_free(native)
+
+
+class ContextHandle(_Handle):
+    """``CtxtHandle``: both halves of a context."""
+
+    __slots__ = (
+        "accept", "attributes", "backend", "credential", "expiry", "native", "reference", "state", "token", "turn",
+        "user",
+    )
+
+    def __init__(self, backend: Backend, accept: bool, native: object, credential: CredentialHandle | None) -> None:
+        self.backend = backend
+        self.accept = accept
+        self.native = native
+        # R193: the credential outlives its contexts.
+        self.credential = credential
+        self.state = "continuing"
+        self.attributes = 0
+        self.expiry = NEVER
+        self.user: UserContext | None = None
+        self.reference: bytes | None = None
+        self.token: schema.TokenOpened | None = None
+        self.turn: list[None] = [None]
+        fork.guard(self)
+
+    def require(self, use: str) -> None:
+        """SEC_E_INVALID_HANDLE (``context_finished``, ``context_failed`` ...) where the state forbids it."""
+        if use not in LEGAL[self.state]:
+            state = "finished" if self.state == "complete" else self.state
+            raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason=f"context_{state}")
+
+    def mapped(self, use: str = "message") -> UserContext:
+        """The user half: SEC_E_UNSUPPORTED_FUNCTION where the package has none."""
+        self.require(use)
+        if self.user is None:
+            raise SecurityError(Status.SEC_E_UNSUPPORTED_FUNCTION, reason="user_half_none")
+        return self.user
+
+    def forked(self) -> None:
+        self.native = self.reference = self.token = None
+        self.state = "deleted"
+        if self.user is not None:
+            self.user.die()
+
+    def __del__(self) -> None:
+        if getattr(self, "state", "deleted") == "deleted":
+            return
+        self.state = "deleted"
+        try:
+            if self.user is not None:
+                self.user.delete()
+        finally:
+            if self.native:
+                self.backend.defer_delete(self.native)
+            _let_go_of_token(self)
+
+
+class LegResult(msgspec.Struct):
+    """Outputs of InitializeSecurityContext and AcceptSecurityContext."""
+
+    status: Status
+    context: ContextHandle | None
+    token: bytes
+    attributes: int
+    expiry: float
+    leftover: int = 0
+    missing: int = 0
+
+
+async def open_backend(
+    connections: Connections, package: str, authority: object, session: LogonSession | None
+) -> Backend:
+    """The package of this name: of a plain SSP of this process, else of the authority, which is asked only then."""
+    found = providers.find(package, where.configuration().security_providers)
+    if found is not None:
+        return ProviderBackend(*found)
+    if session is not None and session.applies_to(authority):
+        opened = await session.connection.package(package, session.token)
+    else:
+        opened = await (await connections.shared(authority)).package(package)
+    return WorkerBackend(opened)
+
+
+async def acquire(
+    backend: Backend,
+    use: int,
+    *,
+    principal: str | None = None,
+    identity: AuthIdentity | None = None,
+    data: bytes = b"",
+    logon_id: int | None = None,
+) -> CredentialHandle:
+    """AcquireCredentialsHandle."""
+    if len(data) > schema.MAX_SUBMIT_BUFFER:
+        raise SecurityError(Status.SEC_E_INVALID_PARAMETER, reason="authorization_data_too_large")
+    texts = [principal, *([identity.user, identity.domain, identity.password] if identity else [])]
+    if any(text is not None and len(text) > schema.MAX_NAME for text in texts):
+        raise SecurityError(Status.SEC_E_INVALID_PARAMETER, reason="name_too_long")
+    native, expiry = await backend.acquire(use, principal, identity, data, logon_id)
+    return CredentialHandle(backend, native, expiry, use)
+
+
+async def free(credential: CredentialHandle) -> None:
+    """FreeCredentialsHandle; a second time it is SEC_E_INVALID_HANDLE."""
+    native, credential.native = credential.native, None
+    if not native:
+        raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="credential_freed")
+    await credential.backend.free(native)
+
+
+async def leg(
+    accept: bool,
+    credential: CredentialHandle | None,
+    context: ContextHandle | None,
+    token: bytes = b"",
+    *,
+    target: str | None = None,
+    requirements: int = 0,
+    channel_bindings: bytes | None = None,
+    data_representation: int = SECURITY_NATIVE_DREP,
+    buffers: tuple[SecBuffer, ...] = (),
+) -> LegResult:
+    """One leg. An error of the package is a result with its status and, perhaps, a token for the peer (R185, R188);
+    what is wrong before the package is asked, or instead of its answer, raises.
+    """
+    if credential is None and context is None:
+        # R151
+        raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="both_handles_null")
+    backend = _checked(accept, credential, context)
+    request = _request(token, target, requirements, channel_bindings, data_representation, buffers)
+    if context is None:
+        reply = await backend.leg(accept, credential and credential.native, None, request)
+        handle = ContextHandle(backend, accept, reply.context, credential) if reply.context else None
+        return await _finish(handle, reply)
+    try:
+        context.turn.pop()
+    except IndexError:
+        raise busy() from None
+    try:
+        context.require("leg")
+        reply = await backend.leg(accept, credential and credential.native, context.native, request)
+        if reply.context:
+            context.native = reply.context
+        return await _finish(context, reply)
+    except BaseException:
+        # Nobody knows how far it came: this context will not continue (R190).
+        if context.state == "continuing":
+            context.state = "failed"
+        raise
+    finally:
+        context.turn.append(None)
+
+
+def _checked(accept: bool, credential: CredentialHandle | None, context: ContextHandle | None) -> Backend:
+    if credential is not None and not credential.native:
+        raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="credential_freed")
+    if context is None:
+        assert credential is not None
+        return credential.backend
+    context.require("leg")
+    if context.accept is not accept:
+        raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="context_of_other_role")
+    if credential is not None and credential.backend.info.name != context.backend.info.name:
+        raise SecurityError(Status.SEC_E_WRONG_CREDENTIAL_HANDLE, reason="credential_of_other_package")
+    return context.backend
+
+
+def _request(
+    token: bytes,
+    target: str | None,
+    requirements: int,
+    channel_bindings: bytes | None,
+    data_representation: int,
+    buffers: tuple[SecBuffer, ...],
+) -> ContextRequest:
+    if len(token) > schema.MAX_TOKEN:
+        raise SecurityError(Status.SEC_E_INVALID_TOKEN, reason="token_too_large")
+    if target is not None and len(target) > schema.MAX_NAME:
+        raise SecurityError(Status.SEC_E_TARGET_UNKNOWN, reason="target_too_long")
+    extra = len(channel_bindings or b"") + sum(len(b.data) for b in buffers)
+    if extra > schema.MAX_SUBMIT_BUFFER // 2:
+        raise SecurityError(Status.SEC_E_INVALID_PARAMETER, reason="buffers_too_large")
+    return ContextRequest(token, target, int(requirements), channel_bindings, data_representation, buffers)
+
+
+async def _finish(context: ContextHandle | None, reply: object) -> LegResult:
+    answer: schema.Stepped = reply  # type: ignore[assignment]  # Stepped or Leg: the same fields
+    status = status_of(answer.status)
+    result = LegResult(
+        status, context, answer.token, answer.attributes, answer.expiry, answer.leftover, answer.missing
+    )
+    if status is Status.SEC_E_INCOMPLETE_MESSAGE:
+        # R226: nothing has changed.
+        return result
+    if status.is_error:
+        if context is not None:
+            context.state = "failed"
+        return result
+    if context is None:
+        raise SecurityError(Status.SEC_E_INTERNAL_ERROR, reason="context_missing")
+    context.expiry = answer.expiry
+    if status not in _COMPLETE:
+        return result
+    context.reference = answer.access_token
+    granted = context.attributes = answer.attributes
+    try:
+        context.user = context.backend.map(
+            answer,
+            integrity=bool(granted & _INTEGRITY[context.accept]),
+            confidentiality=bool(granted & _CONFIDENTIALITY),
+        )
+    except BaseException:
+        context.state = "failed"
+        await _delete_quietly(context)
+        raise
+    context.state = "complete"
+    return result
+
+
+async def _delete_quietly(context: ContextHandle) -> None:
+    try:
+        await _delete(context)
+    except SecurityError:
+        return
+
+
+async def delete(context: ContextHandle) -> None:
+    """DeleteSecurityContext: the user half first, then the other, each once (spec/README 9). Again is no error (R191).
+    """
+    if context.state == "deleted":
+        return
+    try:
+        context.turn.pop()
+    except IndexError:
+        raise busy() from None
+    try:
+        await _delete(context)
+    finally:
+        context.turn.append(None)
+
+
+async def _delete(context: ContextHandle) -> None:
+    context.state = "deleted"
+    native, context.native = context.native, None
+    try:
+        if context.user is not None:
+            context.user.delete()
+    finally:
+        _let_go_of_token(context)
+        if native:
+            try:
+                await context.backend.delete(native)
+            except SecurityError as error:
+                # With the worker its half is gone too (lock 7).
+                if error.reason not in ("worker_gone", "handle_of_parent_process"):
+                    raise
+        context.credential = None
+
+
+def _let_go_of_token(context: ContextHandle) -> None:
+    opened = context.backend.opened
+    if opened is None:
+        return
+    if context.reference is not None:
+        opened.connection.deferred.append(schema.ReleaseReference(next_id(), context.reference))
+        context.reference = None
+    if context.token is not None:
+        opened.connection.deferred.append(schema.CloseToken(next_id(), context.token.token))
+        context.token = None
+
+
+async def query(context: ContextHandle, attribute: int) -> ContextAttributes:
+    """QueryContextAttributes: the user half, then the LSA half; the host knows PACKAGE_INFO and FLAGS itself."""
+    context.require("query")
+    try:
+        value = await _asked(context, attribute)
+    except SecurityError as error:
+        if error.status is not Status.SEC_E_UNSUPPORTED_FUNCTION:
+            raise
+        if attribute == _PACKAGE_INFO:
+            return context.backend.info
+        if attribute == _FLAGS and context.state == "complete":
+            return ContextFlags(context.attributes)
+        raise
+    kind = ATTRIBUTE_TYPES.get(attribute)
+    if kind is not None and not isinstance(value, kind):
+        raise SecurityError(Status.SEC_E_INTERNAL_ERROR, reason="attribute_type")
+    return value
+
+
+async def _asked(context: ContextHandle, attribute: int) -> ContextAttributes:
+    if context.user is not None and context.user.has("query_context_attributes"):
+        try:
+            return context.user.query(attribute)
+        except SecurityError as error:
+            if error.status is not Status.SEC_E_UNSUPPORTED_FUNCTION or context.backend.opened is None:
+                raise
+    return await context.backend.query(context.native, attribute)
+
+
+async def complete_token(context: ContextHandle, token: bytes) -> bytes:
+    """CompleteAuthToken (R189): the token to send."""
+    context.require("complete_token")
+    if context.user is not None:
+        completed = context.user.function("complete_auth_token")(context.user.context, token)
+    elif isinstance(context.backend, ProviderBackend):
+        completed = context.backend._call("complete_auth_token", context.native[0], token)  # type: ignore[index]
+    else:
+        raise SecurityError(Status.SEC_E_UNSUPPORTED_FUNCTION, reason="user_half_none")
+    if not isinstance(completed, bytes):
+        raise SecurityError(Status.SEC_E_INTERNAL_ERROR, reason="package_result")
+    return completed
+
+
+async def own_token(context: ContextHandle) -> schema.TokenOpened:
+    """The access token of the context, redeemed at the authority when it is first wanted (lock 5).
+
+    SEC_E_NO_IMPERSONATION when the package gave none.
+    """
+    context.require("token")
+    if context.token is None:
+        opened = context.backend.opened
+        reference = context.reference
+        if context.user is not None and context.user.has("get_context_token"):
+            # R166
+            given = context.user.function("get_context_token")(context.user.context)
+            reference = given.value if isinstance(given, TokenReference) else reference
+        if opened is None or reference is None:
+            raise SecurityError(Status.SEC_E_NO_IMPERSONATION, reason="access_token_none")
+        reply = await opened.connection.ask(schema.RedeemToken(next_id(), reference))
+        if not isinstance(reply, schema.TokenOpened):
+            raise SecurityError(Status.SEC_E_INTERNAL_ERROR, reason="unexpected_reply")
+        context.reference = None
+        context.token = reply
+    return context.token
+
+
+async def query_token(context: ContextHandle) -> schema.TokenOpened:
+    """QuerySecurityContextToken: another handle of the context's token, the caller's to close (R202)."""
+    own = await own_token(context)
+    opened = context.backend.opened
+    assert opened is not None
+    reply = await opened.connection.ask(schema.DuplicateToken(next_id(), own.token))
+    if not isinstance(reply, schema.TokenOpened):
+        raise SecurityError(Status.SEC_E_INTERNAL_ERROR, reason="unexpected_reply")
+    return reply

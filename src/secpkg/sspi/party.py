@@ -1,0 +1,248 @@
+"""One side of a handshake and its context: what `Client` and `Server`, blocking and asynchronous, are made of.
+
+The coroutines here are driven by the faces in `secpkg.sspi.client`, `secpkg.sspi.server` and `secpkg.aio`; what needs
+no other process (sealing, signing) is the same for all of them.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from secpkg.contract.flags import AscRet, CredentialUse, IscRet
+from secpkg.contract.status import SecurityError, Status
+from secpkg.contract.values import AuthIdentity, Buffer, Names, SessionKey, Sizes
+from secpkg.host.user_mode.contexts import UserContext
+from secpkg.ipc import schema
+from secpkg.ipc.connection import Connection, Connections
+from secpkg.ipc.session import current
+from secpkg.sspi import operations
+from secpkg.sspi.backends import Backend
+from secpkg.sspi.operations import ContextHandle, CredentialHandle
+
+_NAMES: Final = 1
+_SESSION_KEY: Final = 9
+_CHECKED: Final = (0x2 | 0x10 | 0x10000, 0x2 | 0x10 | 0x20000)
+"""MUTUAL_AUTH, CONFIDENTIALITY and INTEGRITY of a client and of a server: granted where requested, or no context."""
+
+_COMPLETE_NEEDED: Final = (Status.SEC_I_COMPLETE_NEEDED, Status.SEC_I_COMPLETE_AND_CONTINUE)
+
+
+class CredentialSource:
+    """Where a credential comes from; acquired when it is first needed."""
+
+    def __init__(
+        self,
+        connections: Connections,
+        package: str,
+        use: CredentialUse,
+        identity: AuthIdentity | None,
+        authority: object,
+    ) -> None:
+        self._connections = connections
+        self._package = package
+        self._use = use
+        self._identity = identity
+        self._authority = authority
+        # The session at the time of asking, not of the first step (lock 3).
+        self._session = current.get()
+        self._handle: CredentialHandle | None = None
+        self._closed = False
+
+    async def _open(self) -> CredentialHandle:
+        if self._closed:
+            raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="credential_freed")
+        if self._handle is None:
+            backend = await operations.open_backend(self._connections, self._package, self._authority, self._session)
+            self._handle = await self._acquire(backend)
+        return self._handle
+
+    async def _acquire(self, backend: Backend) -> CredentialHandle:
+        try:
+            return await operations.acquire(backend, self._use, identity=self._identity)
+        except SecurityError as error:
+            opened = backend.opened
+            if error.reason != "worker_gone" or opened is None:
+                raise
+            # The channel was kept from an earlier use, and its worker ended since: ask once for another.
+            opened.connection.forget(opened)
+        backend = await operations.open_backend(self._connections, self._package, self._authority, self._session)
+        return await operations.acquire(backend, self._use, identity=self._identity)
+
+    async def _free(self) -> None:
+        self._closed = True
+        handle, self._handle = self._handle, None
+        if handle is not None and handle.native:
+            try:
+                await operations.free(handle)
+            except SecurityError as error:
+                if error.reason not in ("worker_gone", "handle_of_parent_process"):
+                    raise
+
+
+class Party:
+    """A context in the making, and then in use."""
+
+    def __init__(
+        self,
+        accept: bool,
+        source: CredentialSource,
+        owned: bool,
+        target: str | None,
+        channel_bindings: bytes | None,
+        requirements: int,
+    ) -> None:
+        self._accept = accept
+        self._source = source
+        self._owned = owned
+        self._target = target
+        self._channel_bindings = channel_bindings
+        self._requirements = int(requirements)
+        self._context: ContextHandle | None = None
+        self._user: UserContext | None = None
+        self._complete = False
+        self._closed = False
+
+    # --- what needs nobody else --------------------------------------------------------------------------------------
+
+    def encrypt(self, data: Buffer) -> bytes:
+        """EncryptMessage: the trailer, of the length in SECPKG_ATTR_SIZES, and then the ciphertext.
+
+        SEC_E_QOP_NOT_SUPPORTED where confidentiality was not granted, SEC_E_INVALID_HANDLE before the handshake is
+        complete and after `close`.
+        """
+        user = self._user
+        if user is None:
+            raise self._unmapped()
+        return user.encrypt(data)
+
+    def decrypt(self, data: Buffer) -> bytes:
+        """DecryptMessage of what the peer's `encrypt` gave: SEC_E_MESSAGE_ALTERED, SEC_E_OUT_OF_SEQUENCE."""
+        user = self._user
+        if user is None:
+            raise self._unmapped()
+        return user.decrypt(data)
+
+    def sign(self, data: Buffer) -> bytes:
+        """MakeSignature over ``data``: the signature."""
+        user = self._user
+        if user is None:
+            raise self._unmapped()
+        return user.sign(data)
+
+    def verify(self, data: Buffer, signature: Buffer) -> None:
+        """VerifySignature: returns nothing, or raises SEC_E_MESSAGE_ALTERED, SEC_E_OUT_OF_SEQUENCE (R218)."""
+        user = self._user
+        if user is None:
+            raise self._unmapped()
+        user.verify(data, signature)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the handshake is over and gave what was required. The last step's token is still to be sent."""
+        return self._complete
+
+    @property
+    def flags(self) -> IscRet | AscRet:
+        """The attributes granted, ISC_RET_* of a client and ASC_RET_* of a server; none before the end (R186)."""
+        granted = self._context.attributes if self._context is not None and self._complete else 0
+        return AscRet(granted) if self._accept else IscRet(granted)
+
+    @property
+    def package(self) -> str:
+        """The name of the package."""
+        return self._source._package
+
+    @property
+    def expiry(self) -> float:
+        """UTC seconds after which the context is not to be used."""
+        return self._finished().expiry
+
+    @property
+    def sizes(self) -> Sizes:
+        """SECPKG_ATTR_SIZES."""
+        user = self._user
+        if user is None:
+            raise self._unmapped()
+        return user.sizes()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "complete" if self._complete else "not complete"
+        return f"<{type(self).__name__} {self._source._package}, {state}>"
+
+    def _unmapped(self) -> SecurityError:
+        self._finished()
+        return SecurityError(Status.SEC_E_UNSUPPORTED_FUNCTION, reason="user_half_none")
+
+    def _finished(self) -> ContextHandle:
+        if self._context is None or not self._complete:
+            reason = "context_closed" if self._closed else "context_not_complete"
+            raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason=reason)
+        return self._context
+
+    # --- coroutines ------------------------------------------------------------------------------------------------
+
+    async def _step(self, token: bytes | None) -> bytes | None:
+        if self._closed:
+            raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="context_closed")
+        credential = await self._source._open()
+        result = await operations.leg(
+            self._accept, credential, self._context, token or b"", target=self._target,
+            requirements=self._requirements, channel_bindings=self._channel_bindings,
+        )
+        self._context = result.context
+        status = result.status
+        if status is Status.SEC_E_INCOMPLETE_MESSAGE:
+            # R226: feed the whole message, with what is still to come, to the next step.
+            raise SecurityError(status, reason="incomplete_message")
+        if status.is_error:
+            raise SecurityError(status, token=result.token or None)
+        answer = result.token
+        context = result.context
+        assert context is not None
+        if status in _COMPLETE_NEEDED:
+            # R189
+            answer = await operations.complete_token(context, answer)
+        if context.state == "complete":
+            await self._settle(context)
+        return answer or None
+
+    async def _settle(self, context: ContextHandle) -> None:
+        missing = self._requirements & _CHECKED[self._accept] & ~context.attributes
+        if missing:
+            # R173: the caller decides whether what was granted suffices; this one takes no less than it asked for.
+            await operations.delete(context)
+            kind = AscRet if self._accept else IscRet
+            error = SecurityError(Status.SEC_E_SECURITY_QOS_FAILED, reason="requirement_not_granted")
+            error.add_note(f"not granted: {kind(missing).native}")
+            raise error
+        self._user = context.user
+        self._complete = True
+
+    async def _peer(self) -> str:
+        value = await operations.query(self._finished(), _NAMES)
+        assert isinstance(value, Names)
+        return value.user_name
+
+    async def _session_key(self) -> bytes:
+        value = await operations.query(self._finished(), _SESSION_KEY)
+        assert isinstance(value, SessionKey)
+        return value.session_key
+
+    async def _query_token(self) -> tuple[Connection, schema.TokenOpened]:
+        context = self._finished()
+        opened = await operations.query_token(context)
+        assert context.backend.opened is not None
+        return context.backend.opened.connection, opened
+
+    async def _close(self) -> None:
+        # R193: the context, then its credential.
+        self._closed = True
+        self._complete = False
+        self._user = None
+        context, self._context = self._context, None
+        try:
+            if context is not None:
+                await operations.delete(context)
+        finally:
+            if self._owned:
+                await self._source._free()
