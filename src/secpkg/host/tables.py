@@ -102,9 +102,9 @@ def _refuse_misspelt(package: object, name: str, documented: dict[str, _Shape]) 
     if isinstance(getattr(type(package), name, None), property) or not callable(getattr(package, name)):
         return
     # start-up: only for names that are not documented ones
-    from difflib import SequenceMatcher  # noqa: PLC0415
+    from difflib import SequenceMatcher
 
-    from secpkg.contract import reference  # noqa: PLC0415
+    from secpkg.contract import reference
 
     for known in documented:
         matcher = SequenceMatcher(None, name, known)
@@ -160,7 +160,7 @@ def _shape_of_function(function: FunctionType, *, bound: bool) -> _Shape:
 
 def _inspected(function: object) -> _Shape:
     """A partial object, a callable instance, a function written in C."""
-    import inspect  # noqa: PLC0415  # start-up
+    import inspect
 
     target = getattr(function, "func", function)
     coroutine = inspect.iscoroutinefunction(target) or inspect.iscoroutinefunction(type(target).__call__)
