@@ -8,6 +8,9 @@ in the same way. There is no event loop and no task: a step that does not wait c
 `drive` is the whole machine. Its ``ask`` returns the answer, raises the documented failure, or returns `PARKED` after
 keeping the resume function it was given. Anything else that a coroutine awaits (an asyncio future, a trio cancel scope)
 is foreign: it is refused by name, because nobody here would ever resume it.
+
+A resume function may be called while ``ask`` still runs, which then returns `PARKED`: the answer is taken by the loop
+that asked, so that a chain of such answers costs no stack. It counts once: what comes later is dropped.
 """
 
 from __future__ import annotations
@@ -61,12 +64,41 @@ class ForeignAwait(SecurityError):
     def __init__(self, what: object) -> None:
         super().__init__(Status.SEC_E_INTERNAL_ERROR, reason=f"foreign_await_{type(what).__name__}")
 
+    def __reduce__(self) -> tuple[Callable[..., SecurityError], tuple[object, ...]]:
+        rebuild, (_kind, *rest) = super().__reduce__()
+        return rebuild, (SecurityError, *rest)
+
+
+class _Resume:
+    """The resume function of one request; see the top of this file."""
+
+    __slots__ = ("_ask", "_coroutine", "_done", "answered", "error", "parked", "value")
+
+    def __init__(self, coroutine: Coroutine[object, object, object], ask: Ask, done: Done) -> None:
+        self._coroutine = coroutine
+        self._ask = ask
+        self._done = done
+        self.answered = False
+        self.parked = False
+        self.value: object = None
+        self.error: BaseException | None = None
+
+    def __call__(self, value: object, error: BaseException | None) -> None:
+        if self.answered:
+            return
+        self.answered = True
+        if self.parked:
+            _advance(self._coroutine, self._ask, self._done, value, error)
+        else:
+            self.value, self.error = value, error
+
 
 def drive(coroutine: Coroutine[object, object, object], ask: Ask, done: Done) -> None:
     """Run ``coroutine`` until it is finished or parked; call ``done(result, error)`` exactly once when it finishes.
 
     `BaseException` from the coroutine (``SystemExit``, ``KeyboardInterrupt`` raised by the package itself) is handed to
-    ``done`` too: a package cannot end its host.
+    ``done`` too: a package cannot end its host. What ``ask`` raises without a documented status reaches the coroutine
+    as SEC_E_INTERNAL_ERROR.
     """
     _advance(coroutine, ask, done, None, None)
 
@@ -91,19 +123,33 @@ def _advance(
         if type(request) is not Request:
             error = ForeignAwait(request)
             continue
+        resume = _Resume(coroutine, ask, done)
         try:
-            value = ask(request, lambda v, e: _advance(coroutine, ask, done, v, e))
+            value = ask(request, resume)
         except SecurityError as refused:
             error = refused
+        except Exception as failed:
+            error = SecurityError(Status.SEC_E_INTERNAL_ERROR, reason=f"host_raised_{type(failed).__name__}")
+            error.__cause__ = failed
+        if value is not PARKED:
+            resume.answered = True
+        elif resume.answered:
+            value, error = resume.value, resume.error
         else:
-            if value is PARKED:
-                return
+            resume.parked = True
+            return
 
 
 def run(coroutine: Coroutine[object, object, T], ask: Callable[[Request[object]], object]) -> T:
-    """Drive ``coroutine`` to its end with an ``ask`` that always answers in place (embedded mode, tests)."""
+    """Drive ``coroutine`` to its end with an ``ask`` that always answers in place (embedded mode, tests).
+
+    RuntimeError when it did not.
+    """
     outcome: list[tuple[object, BaseException | None]] = []
     drive(coroutine, lambda request, _resume: ask(request), lambda value, error: outcome.append((value, error)))
+    if not outcome:
+        coroutine.close()
+        raise RuntimeError("run() needs an ask that answers in place")
     (value, error) = outcome[0]
     if error is not None:
         raise error
