@@ -53,29 +53,37 @@ class Signature:
         return args + tuple(rest)
 
     def decode_arguments(self, raw: msgspec.Raw) -> tuple[object, ...]:
-        """The arguments of a call from another process: STATUS_INVALID_PARAMETER when they do not fit."""
+        """The arguments of a call from another process: STATUS_INVALID_PARAMETER when they do not fit,
+        STATUS_NOT_IMPLEMENTED for a function with a parameter that cannot travel.
+        """
         if self._arguments is None:
             hints = get_type_hints(self._function)
             kinds = tuple(hints[name] for name in self.parameters)
-            whole: Any = tuple.__class_getitem__(kinds)
-            self._arguments = msgspec.msgpack.Decoder(whole)
+            self._arguments = _decoder(tuple.__class_getitem__(kinds), self.name)
         arguments: tuple[object, ...] = _decode(self._arguments, raw, self.name)
         return arguments
 
     def decode_result(self, raw: msgspec.Raw) -> object:
-        """The result of a call from another process; the same failure."""
+        """The result of a call from another process; the same failures."""
         if self._result is None:
             kind: Any = get_type_hints(self._function)["return"]
             if get_origin(kind) is Awaitable:
                 (kind,) = get_args(kind)
-            self._result = msgspec.msgpack.Decoder(kind)
+            self._result = _decoder(kind, self.name)
         return _decode(self._result, raw, self.name)
+
+
+def _decoder(kind: Any, name: str) -> msgspec.msgpack.Decoder[Any]:
+    try:
+        return msgspec.msgpack.Decoder(kind)
+    except TypeError:  # a view, a union of structures without tags: such a function stays in one process
+        raise SecurityError(Status.STATUS_NOT_IMPLEMENTED, reason=f"{name}_does_not_travel") from None
 
 
 def _decode(decoder: msgspec.msgpack.Decoder[Any], raw: msgspec.Raw, name: str) -> Any:
     try:
         return decoder.decode(raw)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, ValueError, RecursionError):  # bad UTF-8, deep nesting
         raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason=f"arguments_do_not_fit_{name}") from None
 
 
