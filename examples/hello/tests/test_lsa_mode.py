@@ -324,9 +324,7 @@ MISSING_IS_FINE = AscReq.ALLOW_MISSING_BINDINGS
         (b"anything", b"something", 0, False),
     ],
 )
-def test_channel_bindings_R233_R235(
-    lab: Lab, client: bytes | None, server: bytes | None, asc: int, good: bool
-) -> None:
+def test_channel_bindings_R233_R235(lab: Lab, client: bytes | None, server: bytes | None, asc: int, good: bool) -> None:
     ends = handshake(lab, lab.password_credential(), lab.server(), asc=asc, bindings=(client, server))
     if good:
         assert all(isinstance(end, Complete) for end in ends)
@@ -352,6 +350,7 @@ def test_no_token_survives_a_flipped_bit(lab: Lab, leg: int) -> None:
     credential, server = lab.password_credential(), lab.server()
     for position in range(len(tokens[leg])):
         for bit in range(8):
+
             def flip(token: bytes, position: int = position, bit: int = bit) -> bytes:
                 return token[:position] + bytes([token[position] ^ 1 << bit]) + token[position + 1 :]
 

@@ -47,9 +47,7 @@ def seal(context: Context, data: Buffer, number: int = 0, extra: tuple[SecBuffer
     return bytes(message[0].data), bytes(message[1].data)
 
 
-def unseal(
-    context: Context, token: Buffer, data: Buffer, number: int = 0, extra: tuple[SecBuffer, ...] = ()
-) -> bytes:
+def unseal(context: Context, token: Buffer, data: Buffer, number: int = 0, extra: tuple[SecBuffer, ...] = ()) -> bytes:
     message = [SecBuffer(DATA, data), SecBuffer(TOKEN, token), *extra]
     assert HELLO.unseal_message(context, message, number) == 0
     return bytes(message[0].data)

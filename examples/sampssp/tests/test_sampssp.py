@@ -201,6 +201,7 @@ def test_no_token_survives_a_flipped_bit(keys: Path, leg: int) -> None:
     handshake(ours, theirs, tokens=tokens)
     for position in range(len(tokens[leg])):
         for bit in range(8):
+
             def flip(token: bytes, position: int = position, bit: int = bit) -> bytes:
                 return token[:position] + bytes([token[position] ^ 1 << bit]) + token[position + 1 :]
 

@@ -25,14 +25,12 @@ def read_keys(path: str | bytes | Path) -> dict[str, bytes]:
     or may touch it; SEC_E_UNKNOWN_CREDENTIALS: it is not a key file.
     """
     try:
-        file = open(path, "rb", opener=_without_waiting)
+        with open(path, "rb", opener=_without_waiting) as file:
+            found, content = os.fstat(file.fileno()), file.read(_MAX_FILE + 1)
     except (OSError, ValueError):
         raise SecurityError(Status.SEC_E_NO_CREDENTIALS, reason="no_key_file") from None
-    with file:
-        found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
-            raise SecurityError(Status.SEC_E_NOT_OWNER, reason="key_file_not_private")
-        content = file.read(_MAX_FILE + 1)
+    if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+        raise SecurityError(Status.SEC_E_NOT_OWNER, reason="key_file_not_private")
     keys: dict[str, bytes] = {}
     try:
         if len(content) > _MAX_FILE:
