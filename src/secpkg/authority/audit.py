@@ -173,6 +173,11 @@ class AuditRecord:
         """What is held in memory; nothing when the record is a file."""
         return tuple(self._lines)
 
+    @property
+    def count(self) -> int:
+        """Records written so far, over all starts."""
+        return self._seq
+
     def close(self) -> None:
         """Close the file; nothing can be appended afterwards."""
         self._broken = True

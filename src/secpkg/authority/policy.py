@@ -24,7 +24,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
     trusted_uids: tuple[int, ...] = ()
     """Who holds SeTcbPrivilege besides uid 0 (lock 2)."""
-    privileges: Mapping[str, tuple[str, ...]] = _DEFAULT_PRIVILEGES
+    privileges: Mapping[str, tuple[str, ...]] = msgspec.field(default_factory=lambda: dict(_DEFAULT_PRIVILEGES))
     """Privileges by SID of the user or of a group; nothing that a package says adds to them."""
     allow_foreign_principals: bool = False
     """Whether a package may log on who has no account here; such a principal gets no SID of this machine or domain."""

@@ -42,6 +42,8 @@ class ModuleEntry(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     digest: str
     """SHA-256 of the distribution's files, in hexadecimal."""
+    path: str = ""
+    """Absolute path of the directory to look in, for a module outside the environment (R8)."""
     primary_credentials: bool = False
     """It may see clear passwords (lock 4)."""
     blocking: bool = False
@@ -167,10 +169,11 @@ class Registry:
             if not isinstance(flag, bool):
                 raise self._error("registry_type", f"{where}.{key}", "must be true or false")
             flags[key] = flag
+        path = self._text(table.get("path", ""), f"{where}.path", empty=True)
+        if path and not path.startswith("/"):
+            raise self._error("registry_type", f"{where}.path", "must be an absolute path (R8)")
         self._require_not_inbox(texts["module"], f"{where}.module")
-        return ModuleEntry(
-            module=texts["module"], distribution=texts["distribution"], version=texts["version"], digest=digest, **flags
-        )
+        return ModuleEntry(**texts, path=path, **flags)
 
     def _providers(self, value: object) -> tuple[str, ...]:
         if not isinstance(value, list) or len(value) > MAX_ENTRIES:

@@ -26,7 +26,7 @@ def default_directory() -> Path:
 
 
 def default_domain() -> str:
-    """The account domain of a machine that is in no other: its flat name, as the documents have it for local accounts."""
+    """The account domain of a machine that is in no other: its own flat name, as for local accounts."""
     host = re.sub(r"[^A-Za-z0-9-]", "", os.uname().nodename.partition(".")[0])
     return host[:_NETBIOS_LENGTH].upper() or "LOCAL"
 
@@ -34,9 +34,9 @@ def default_domain() -> str:
 class DaemonConfig(msgspec.Struct, frozen=True, kw_only=True):
     """How `secpkg authority run` starts the authority.
 
-    ``directory`` holds the state and, unless ``socket`` says otherwise, the socket ``lsa.sock``. ``domain`` is the name of
-    the account domain, ``accounts`` where its accounts are kept. ``trusted_uids`` hold SeTcbPrivilege beside uid 0 (lock
-    2). One line is written to the descriptor ``ready_fd``, which is then closed, as soon as applications are answered.
+    ``directory`` holds the state and, unless ``socket`` says otherwise, the socket ``lsa.sock``. ``domain`` is the name
+    of the account domain, ``accounts`` where its accounts are kept. ``trusted_uids`` hold SeTcbPrivilege beside uid 0
+    (lock 2). As soon as applications are answered, a line is written to the descriptor ``ready_fd``, then it is closed.
     """
 
     directory: Path = msgspec.field(default_factory=default_directory)

@@ -91,7 +91,7 @@ class Service:
         self.authority = authority
         self.ports: dict[str, ModulePort] = {}
         self.operations: dict[str, Operation] = {}
-        self._descriptors = descriptors
+        self.descriptors = descriptors
         self._channels: dict[int, tuple[Connection, ModulePort]] = {}
         self._last_channel = 0
 
@@ -252,14 +252,14 @@ class Service:
 
     def _export(self, connection: Connection, message: TokenDescriptor, reply: Reply) -> None:
         token = self.authority.tokens.token(connection, message.token)
-        if self._descriptors is None:
+        if self.descriptors is None:
             raise SecurityError(Status.SEC_E_UNSUPPORTED_FUNCTION, reason="embedded_has_no_token_descriptors")
-        reply(Done(message.id), self._descriptors.export(token))
+        reply(Done(message.id), self.descriptors.export(token))
 
     def _adopt(self, connection: Connection, message: AdoptToken, reply: Reply, fd: int) -> None:
-        if self._descriptors is None or fd < 0:
+        if self.descriptors is None or fd < 0:
             raise SecurityError(Status.STATUS_INVALID_HANDLE, reason="no_token_descriptor")
-        handle = self.authority.tokens.open(connection, self._descriptors.identify(fd))
+        handle = self.authority.tokens.open(connection, self.descriptors.identify(fd))
         reply(self._opened(message.id, connection, handle))
 
     def _logon(self, connection: Connection, message: LogonUser, reply: Reply) -> None:

@@ -1,0 +1,390 @@
+"""The daemon: ``secpkg authority run``. One thread, one epoll loop; two listening sockets; a worker per module.
+
+Every application is known by the credentials of the socket that it connected to (lock 1). The trusted socket (mode 0600)
+is for those who hold SeTcbPrivilege; the other one is everybody's. A connection that says nothing is closed after a while,
+and one whose process has exited is closed even if a forked child still holds its end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import os
+import signal
+import socket
+import stat
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from secpkg.accounts.memory import MemoryAccountStore
+from secpkg.accounts.store import AccountStore
+from secpkg.accounts.vault import Vault
+from secpkg.authority.audit import AuditRecord, derive_key
+from secpkg.authority.connections import Connection
+from secpkg.authority.policy import Policy
+from secpkg.authority.registry import Registry, RegistryError
+from secpkg.contract.status import SecurityError, Status
+from secpkg.contract.values import ClientInfo
+from secpkg.ipc.errors import PeerRefused
+from secpkg.ipc.peer import peer_credentials, pidfd_of
+from secpkg.ipc.poll import Loop, Peer, Source
+from secpkg.ipc.rights import OwnedFds
+from secpkg.ipc.schema import Failed, FromAuthority, LoadModule, ToAuthority, encode
+from secpkg.ipc.where import trusted_address
+from secpkg.runtime.config import DaemonConfig
+from secpkg.runtime.descriptors import TokenDescriptors
+from secpkg.runtime.inbox import INBOX_MODULES, RESERVED_PACKAGES
+from secpkg.runtime.machine import Machine, Module
+from secpkg.runtime.management import Management
+from secpkg.runtime.modules import ModuleDescription, describe
+from secpkg.runtime.ports import Events, ModulePort
+from secpkg.runtime.supervisor import Limits, WorkerPort
+
+_decode: Final = msgspec.msgpack.Decoder(ToAuthority).decode
+_PR_SET_DUMPABLE: Final = 4
+HELLO_LIMIT: Final = 10.0
+"""Seconds that a new connection has for its first message."""
+MAX_STRANGERS: Final = 256
+"""Connections that have not said anything yet."""
+STOP_LIMIT: Final = 4.0
+MASTER_KEY_SIZE: Final = 32
+
+
+class ApplicationPeer(Peer):
+    """One application's connection."""
+
+    __slots__ = ("_caller", "_connection", "_daemon", "_pidfd", "_watch")
+
+    def __init__(self, daemon: Daemon, sock: socket.socket, caller: ClientInfo, pidfd: int) -> None:
+        super().__init__(daemon.loop, sock, max_fds=1)
+        self._daemon = daemon
+        self._caller = caller
+        self._connection: Connection | None = None
+        self._pidfd = pidfd
+        self._watch: Source = daemon.loop.register(pidfd, self.close)
+
+    def on_frame(self, data: bytes, fds: OwnedFds) -> None:
+        try:
+            message = _decode(data)
+        except msgspec.MsgspecError:
+            self.close()
+            return
+        service = self._daemon.machine.service
+        if self._connection is None:
+            self._daemon.strangers.discard(self)
+            self._connection = service.connect(message, self._caller, self._reply)
+            if self._connection is None:
+                self.finish()
+            return
+        service.handle(self._connection, message, self._reply, fds.peek()[0] if len(fds) else -1)
+
+    def _reply(self, message: FromAuthority, passed: object = None) -> None:
+        if isinstance(passed, socket.socket):
+            with passed:
+                self.send(encode(message), (passed.fileno(),))
+        else:
+            self.send(encode(message))
+
+    def on_close(self) -> None:
+        self._daemon.strangers.discard(self)
+        self._watch.unregister()
+        os.close(self._pidfd)
+        if self._connection is not None:
+            self._daemon.machine.service.disconnect(self._connection)
+
+    def stranger(self) -> bool:
+        """Whether it has not said anything yet."""
+        return self._connection is None
+
+
+class Daemon:
+    """Everything that the process holds, from start to stop."""
+
+    def __init__(self, config: DaemonConfig, limits: Limits | None = None) -> None:
+        self.config = config
+        self.limits = limits if limits is not None else Limits()
+        self.loop = Loop(self._complain)
+        self.strangers: set[ApplicationPeer] = set()
+        self._listeners: list[tuple[socket.socket, Source]] = []
+        self._stopping = False
+        directory = config.directory
+        _prepare(directory)
+        self._lock = _exclusive(directory / "authority.lock")
+        vault = Vault(_master_key(directory / "master.key"))
+        self.policy = Policy(trusted_uids=(*config.trusted_uids, os.geteuid()))
+        self.registry = Registry(directory / "registry.toml", INBOX_MODULES, RESERVED_PACKAGES)
+        self.machine = Machine(
+            store=self._store(vault),
+            vault=vault,
+            audit=AuditRecord(directory / "audit.jsonl", derive_key(vault), clock=time.time),
+            policy=self.policy,
+            clock=time.time,
+            entropy=os.urandom,
+            start_port=self._start_port,
+            descriptors=None,
+        )
+        self.descriptors = TokenDescriptors(self.loop, self.machine.authority.tokens)
+        self.machine.service.descriptors = self.descriptors
+        self.management = Management(
+            self.machine,
+            self.registry,
+            after=lambda seconds, call: self.loop.call_at(self.loop.clock() + seconds, call),
+            stop=self.stop,
+            address=f"unix:{config.socket_path}",
+        )
+
+    def _store(self, vault: Vault) -> AccountStore:
+        lockout = self.policy.lockout
+        if self.config.accounts == "memory":
+            return MemoryAccountStore(self.config.domain, vault, lockout=lockout)
+        from secpkg.accounts.sqlite import SqliteAccountStore
+
+        path = self.config.directory / "accounts.db"
+        return SqliteAccountStore(path, vault, domain=self.config.domain, lockout=lockout)
+
+    def _start_port(self, description: ModuleDescription, first_package_id: int, events: Events) -> ModulePort:
+        port = WorkerPort(self.loop, description, first_package_id, self._load_message, events, self.limits)
+        port.start()
+        return port
+
+    def _load_message(self, description: ModuleDescription, first_package_id: int) -> LoadModule:
+        parameters = self.machine.parameters(description)
+        return LoadModule(
+            description.name,
+            description.distribution,
+            description.version,
+            description.digest,
+            description.target,
+            description.path,
+            first_package_id,
+            parameters.domain_name,
+            parameters.domain_sid,
+            parameters.machine_state,
+            parameters.seed,
+            self.machine.tracing,
+            self.limits.memory,
+            self.limits.descriptors,
+            30.0,
+        )
+
+    def load_registered(self) -> list[Module]:
+        """Every module of the operator's lists; what cannot be found is listed as broken and stops nobody else."""
+        contents = self.registry.read()
+        started = []
+        for list_name in ("security_packages", "authentication_packages"):
+            for entry in getattr(contents, list_name):
+                description = ModuleDescription(
+                    entry.module,
+                    entry.distribution,
+                    entry.version,
+                    bytes.fromhex(entry.digest),
+                    "",
+                    has_user_half=True,
+                    path=entry.path,
+                )
+                with contextlib.suppress(SecurityError):
+                    found = describe(entry.module, entry.path)
+                    # What was registered stays what is loaded; only where its code stands is looked up anew.
+                    description = msgspec.structs.replace(
+                        description, target=found.target, has_user_half=found.has_user_half
+                    )
+                started.append(
+                    self.machine.add_module(
+                        description,
+                        lambda _module: None,
+                        list_name=list_name,
+                        primary_credentials=entry.primary_credentials,
+                    )
+                )
+        return started
+
+    def listen(self) -> None:
+        """Open both sockets."""
+        path = self.config.socket_path
+        trusted = Path(trusted_address(f"unix:{path}").partition(":")[2])
+        for address, mode, is_trusted in ((path, 0o666, False), (trusted, 0o600, True)):
+            with contextlib.suppress(FileNotFoundError):
+                if stat.S_ISSOCK(os.lstat(address).st_mode):
+                    os.unlink(address)
+            listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
+            before = os.umask(0o177)
+            try:
+                listener.bind(os.fspath(address))
+            finally:
+                os.umask(before)
+            os.chmod(address, mode)
+            listener.listen(128)
+
+            def accept(listener: socket.socket = listener, is_trusted: bool = is_trusted) -> bool:
+                return self._accept(listener, is_trusted)
+
+            source = self.loop.register(listener.fileno(), accept, weight=16)
+            self._listeners.append((listener, source))
+
+    def _accept(self, listener: socket.socket, trusted: bool) -> bool:
+        try:
+            sock, _address = listener.accept()
+        except BlockingIOError:
+            return False
+        try:
+            credentials = peer_credentials(sock)
+            pidfd = pidfd_of(sock)
+        except (PeerRefused, OSError):
+            sock.close()
+            return True
+        tcb = trusted and self.policy.is_trusted(credentials.uid)
+        caller = ClientInfo(credentials.pid, credentials.uid, credentials.gid, has_tcb_privilege=tcb)
+        peer = ApplicationPeer(self, sock, caller, pidfd)
+        self.strangers.add(peer)
+        if (trusted and not tcb) or len(self.strangers) > MAX_STRANGERS:
+            peer.send(encode(Failed(0, Status.STATUS_PORT_CONNECTION_REFUSED, reason="connection_refused")))
+            peer.close()
+            return True
+
+        def silent() -> None:
+            if peer.stranger():
+                peer.close()
+
+        self.loop.call_at(self.loop.clock() + HELLO_LIMIT, silent)
+        return True
+
+    def stop(self) -> None:
+        """SpShutdown of every package in reverse order, then leave."""
+        if self._stopping:
+            return
+        self._stopping = True
+        for listener, source in self._listeners:
+            source.unregister()
+            listener.close()
+        modules = list(self.machine.modules.values())
+        waiting = len(modules)
+        self.loop.call_at(self.loop.clock() + STOP_LIMIT, self.loop.stop)
+
+        def gone() -> None:
+            nonlocal waiting
+            waiting -= 1
+            if waiting <= 0:
+                self.loop.call_soon(self.loop.stop)
+
+        if not modules:
+            self.loop.call_soon(self.loop.stop)
+        for module in reversed(modules):
+            module.gone = gone
+            self.machine.finish(module)
+
+    def close(self) -> None:
+        """Give everything back."""
+        for port in list(self.machine.service.ports.values()):
+            if isinstance(port, WorkerPort):
+                port.kill("authority_stopped")
+        self.descriptors.close()
+        self.loop.close()
+        self.machine.authority.store.close()
+        self.machine.authority.audit.close()
+        path = self.config.socket_path
+        for address in (os.fspath(path), trusted_address(f"unix:{path}").partition(":")[2]):
+            with contextlib.suppress(OSError):
+                os.unlink(address)
+        os.close(self._lock)
+
+    def _complain(self, where: object, error: Exception) -> None:
+        print(f"secpkg authority: {type(error).__name__} in {where!r}: {error}", file=sys.stderr, flush=True)
+
+
+def _prepare(directory: Path) -> None:
+    try:
+        directory.mkdir(mode=0o700 if os.geteuid() else 0o755, parents=True, exist_ok=True)
+        info = os.lstat(directory)
+    except OSError as error:
+        raise _unusable(f"{directory}: {error.strerror}") from None
+    if not stat.S_ISDIR(info.st_mode) or info.st_uid != os.geteuid() or info.st_mode & 0o022:
+        raise _unusable(f"{directory} must be a directory of uid {os.geteuid()} that nobody else can write")
+
+
+def _exclusive(path: Path) -> int:
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise _unusable(f"another authority uses {path.parent}") from None
+    return lock
+
+
+def _master_key(path: Path) -> bytes:
+    """The key that everything at rest is sealed with (lock 4): made at the first start, readable by this uid alone."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        key = os.urandom(MASTER_KEY_SIZE)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with open(fd, "wb") as file:
+            file.write(key)
+            file.flush()
+            os.fsync(file.fileno())
+        return key
+    with open(fd, "rb") as file:
+        info = os.fstat(file.fileno())
+        if info.st_uid != os.geteuid() or info.st_mode & 0o077:
+            raise _unusable(f"{path} must be readable by uid {os.geteuid()} alone: chmod 600 {path}")
+        key = file.read(MASTER_KEY_SIZE + 1)
+    if len(key) != MASTER_KEY_SIZE:
+        raise _unusable(f"{path} must hold {MASTER_KEY_SIZE} bytes")
+    return key
+
+
+class DaemonFault(SecurityError):
+    """The authority cannot be started; ``detail`` says why and what to do."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(Status.STATUS_UNSUCCESSFUL, reason="authority_cannot_start")
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return self.detail
+
+
+def _unusable(detail: str) -> DaemonFault:
+    return DaemonFault(detail)
+
+
+@contextlib.contextmanager
+def _signals(daemon: Daemon) -> Iterator[None]:
+    def stop(_number: int, _frame: object) -> None:
+        daemon.loop.call_soon_threadsafe(daemon.stop)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def run(config: DaemonConfig, limits: Limits | None = None) -> int:
+    """Serve until SIGTERM, SIGINT or ``secpkg authority stop``. `DaemonFault` or `RegistryError` when it cannot start."""
+    os.umask(0o077)
+    # A core file or a debugger of the same uid would see every session's secrets (lock 8).
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0):
+        raise DaemonFault("prctl(PR_SET_DUMPABLE) failed: the authority does not run where its memory can be read")
+    daemon = Daemon(config, limits)
+    try:
+        with _signals(daemon):
+            daemon.load_registered()
+            daemon.listen()
+            if config.ready_fd is not None:
+                with open(config.ready_fd, "wb") as ready:
+                    ready.write(b"READY\n")
+            daemon.loop.run()
+    finally:
+        daemon.close()
+    return 0
+
+
+__all__ = ["Daemon", "DaemonFault", "RegistryError", "run"]

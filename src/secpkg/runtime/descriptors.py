@@ -1,0 +1,99 @@
+"""Access tokens as descriptors, made only when someone asks for one (process-model.md).
+
+A descriptor is one end of a socket pair; the authority keeps the other and, with it, the token. The kernel tells when
+the last copy of the end that went out is closed, across dup, fork and passing on; a returned end is known again by its
+socket cookie. Any holder could shut the pair down while others still hold it: that is told apart from a close by a byte
+that lies unread in the pair - only a real close makes its loss an error - and closes nothing.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from typing import Final
+
+from secpkg.authority.tokens import AccessToken, Retention, TokenTable
+from secpkg.contract.status import SecurityError, Status
+from secpkg.ipc.poll import Loop, Source
+
+_SO_COOKIE: Final = 57
+_COOKIE: Final = struct.Struct("Q")
+MAX_DESCRIPTORS: Final = 4096
+
+
+class _Exported:
+    __slots__ = ("end", "retention", "source")
+
+    def __init__(self, end: socket.socket, retention: Retention) -> None:
+        self.end = end
+        self.retention = retention
+        self.source: Source | None = None
+
+
+class TokenDescriptors:
+    """The descriptors of one authority."""
+
+    def __init__(self, loop: Loop, tokens: TokenTable) -> None:
+        self._loop = loop
+        self._tokens = tokens
+        self._exported: dict[int, _Exported] = {}
+
+    def __len__(self) -> int:
+        return len(self._exported)
+
+    def export(self, token: AccessToken) -> socket.socket:
+        """A descriptor that stands for the token; the caller sends it and closes its own copy."""
+        if len(self._exported) >= MAX_DESCRIPTORS:
+            raise SecurityError(Status.STATUS_QUOTA_EXCEEDED, reason="quota_token_descriptors")
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        ours.setblocking(False)
+        ours.send(b"T")
+        cookie = _cookie(theirs)
+        exported = _Exported(ours, self._tokens.retain(token))
+        exported.source = self._loop.register(ours.fileno(), lambda: self._readable(cookie))
+        self._exported[cookie] = exported
+        return theirs
+
+    def identify(self, fd: int) -> AccessToken:
+        """The token that a descriptor stands for; STATUS_INVALID_HANDLE for any other descriptor."""
+        try:
+            with socket.socket(fileno=socket.dup(fd)) as end:
+                exported = self._exported.get(_cookie(end))
+        except OSError:
+            exported = None
+        if exported is None:
+            raise SecurityError(Status.STATUS_INVALID_HANDLE, reason="no_token_descriptor")
+        return exported.retention.token
+
+    def _readable(self, cookie: int) -> None:
+        exported = self._exported.get(cookie)
+        if exported is None:
+            return
+        try:
+            data = exported.end.recv(4096)
+        except BlockingIOError:
+            return
+        except ConnectionResetError:
+            self._drop(cookie)
+            return
+        if not data:
+            # Shut down by a holder, not closed: nobody can end another's copy. Stop looking; the entry stays.
+            if exported.source is not None:
+                exported.source.unregister()
+
+    def _drop(self, cookie: int) -> None:
+        exported = self._exported.pop(cookie)
+        if exported.source is not None:
+            exported.source.unregister()
+        exported.end.close()
+        exported.retention.release()
+
+    def close(self) -> None:
+        """Let go of everything."""
+        for cookie in list(self._exported):
+            self._drop(cookie)
+
+
+def _cookie(sock: socket.socket) -> int:
+    (cookie,) = _COOKIE.unpack(sock.getsockopt(socket.SOL_SOCKET, _SO_COOKIE, _COOKIE.size))
+    return int(cookie)
