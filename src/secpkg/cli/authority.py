@@ -1,0 +1,109 @@
+"""``secpkg authority``."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Literal
+
+import click
+import msgspec
+
+from secpkg.cli import output
+from secpkg.cli.connection import manage, read
+from secpkg.cli.errors import Fail
+from secpkg.cli.options import as_json
+from secpkg.runtime.config import DaemonConfig
+
+_LARGEST_UID = 0xFFFF_FFFE
+
+
+class AuthorityStatus(msgspec.Struct, frozen=True):
+    """Answer of authority.status; ``uptime`` in seconds."""
+
+    pid: int
+    uptime: float
+    domain: str
+    socket: str
+    packages: int
+    sessions: int
+    connections: int
+    audit_records: int
+
+
+@click.group("authority")
+def command() -> None:
+    """Run the authority, see how it is, stop it."""
+
+
+@command.command("run")
+@click.option("--dir", "directory", type=click.Path(path_type=Path, file_okay=False), help="Where it keeps its state.")
+@click.option("--socket", type=click.Path(path_type=Path, dir_okay=False), help="Where applications reach it.")
+@click.option("--domain", help="Name of the account domain (else that of the machine).")
+@click.option("--accounts", type=click.Choice(["memory", "sqlite"]), help="Where accounts are kept (else sqlite).")
+@click.option(
+    "--trust",
+    "trusted",
+    metavar="UID",
+    multiple=True,
+    type=click.IntRange(1, _LARGEST_UID),
+    help="A uid that holds SeTcbPrivilege, beside root; may be given more than once.",
+)
+@click.option("--ready-fd", metavar="N", type=click.IntRange(min=0), help="Write a line there when it is ready.")
+def run(
+    directory: Path | None,
+    socket: Path | None,
+    domain: str | None,
+    accounts: Literal["memory", "sqlite"] | None,
+    trusted: tuple[int, ...],
+    ready_fd: int | None,
+) -> None:
+    """Run the authority in the foreground until it is stopped."""
+    given: dict[str, object] = {
+        "directory": directory and directory.absolute(),
+        "socket": socket and socket.absolute(),
+        "domain": domain,
+        "accounts": accounts,
+        "trusted_uids": trusted,
+        "ready_fd": ready_fd,
+    }
+    try:
+        config = DaemonConfig(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    except LookupError as error:
+        raise Fail(f"there is no directory for the authority: {error.args[0]}", "choose one with --dir") from None
+    code: int = importlib.import_module("secpkg.runtime.daemon").run(config)
+    click.get_current_context().exit(code)
+
+
+@command.command("status")
+@as_json
+def status(as_json: bool) -> None:
+    """How the authority is."""
+    answer = manage("authority.status")
+    if as_json:
+        output.json(answer)
+        return
+    it = read(answer, AuthorityStatus)
+    output.facts(
+        [
+            ("process", str(it.pid)),
+            ("up", output.duration(it.uptime)),
+            ("domain", it.domain),
+            ("socket", it.socket),
+            ("packages", str(it.packages)),
+            ("sessions", str(it.sessions)),
+            ("connections", str(it.connections)),
+            ("audit records", str(it.audit_records)),
+        ]
+    )
+
+
+@command.command("stop")
+@as_json
+def stop(as_json: bool) -> None:
+    """Stop the authority: packages are shut down in reverse order of loading."""
+    answer = manage("authority.stop")
+    if as_json:
+        output.json(answer)
+    else:
+        output.say("the authority stops")
