@@ -27,7 +27,9 @@ from secpkg.contract import (
 )
 from secpkg.contract.requests import Request, run
 from secpkg.protocols.scram import Verifier
-from secpkg_hello.lsa_mode import ITERATIONS, Credential, Handshake, Hello
+from secpkg_hello.lsa_mode import Hello
+from secpkg_hello.lsa_mode.accounts import ITERATIONS
+from secpkg_hello.lsa_mode.ssp import Credential, Handshake
 
 T = TypeVar("T")
 ALICE = AuthData("alice", "EXAMPLE", "S-1-5-21-1-2-3-1001", TokenInformation("S-1-5-21-1-2-3-1001", expiration=9e9))

@@ -31,7 +31,9 @@ from secpkg.contract import (
     Status,
 )
 from secpkg.protocols import scram
-from secpkg_hello import lsa_mode
+from secpkg_hello.lsa_mode import lsa_mode_initialize
+from secpkg_hello.lsa_mode.accounts import ITERATIONS
+from secpkg_hello.lsa_mode.ssp import MAX_ITERATIONS, Handshake
 from secpkg_hello.packed_context import PackedContext
 
 INTERACTIVE = LogonType.INTERACTIVE
@@ -81,7 +83,7 @@ def test_refused_logons_look_alike_R46_R54(
     monkeypatch.setattr(scram, "check_password", counted)
     result = logon(lab, username, password)
     assert result == LogonRefused(Status.STATUS_LOGON_FAILURE, account, reason=reason)
-    assert work == [lsa_mode.ITERATIONS]
+    assert work == [ITERATIONS]
     assert not lab.sessions
     assert lab.asked == ["get_auth_data_for_user"]
 
@@ -124,7 +126,7 @@ def test_the_verifier_is_made_when_the_password_is_set(lab: Lab) -> None:
     made = [accept(PrimaryCredential(0, "alice", "EXAMPLE", password="new", flags=update)) for _ in range(2)]
     verifiers = [scram.Verifier.decode(m.credentials) for m in made]  # type: ignore[attr-defined]
     assert verifiers[0].salt != verifiers[1].salt
-    assert {v.iterations for v in verifiers} == {lsa_mode.ITERATIONS}
+    assert {v.iterations for v in verifiers} == {ITERATIONS}
     scram.check_password(verifiers[0], "new")
     assert accept(PrimaryCredential(0, "alice", "EXAMPLE", flags=update)) is None
     assert accept(PrimaryCredential(5, "alice", "EXAMPLE", password="new", flags=update)) is None
@@ -252,7 +254,7 @@ def test_a_key_is_derived_once_for_each_salt_and_forgotten_with_the_handle(
     lab.run(lab.hello.free_credentials_handle(lab.call, credential))
     assert not credential.keys and not credential.password
     with pytest.raises(scram.Rejected):
-        credential.key(bytes(16), lsa_mode.MAX_ITERATIONS + 1)
+        credential.key(bytes(16), MAX_ITERATIONS + 1)
 
 
 @pytest.mark.parametrize(
@@ -270,7 +272,7 @@ def test_refused_proofs_look_alike_and_are_audited_R107(lab: Lab, username: str,
     client, server = handshake(lab, credential, lab.server(), asc=AscReq.EXTENDED_ERROR, tokens=tokens)
     assert server == Refused(Status.SEC_E_LOGON_DENIED, b"e=invalid-proof", reason)
     assert isinstance(client, Refused) and client.status is Status.SEC_E_LOGON_DENIED
-    assert tokens[1].endswith(b",i=%d" % lsa_mode.ITERATIONS)
+    assert tokens[1].endswith(b",i=%d" % ITERATIONS)
     assert lab.asked == ["get_auth_data_for_user", "audit_logon"]
     (record,) = lab.audited
     assert record.status is Status.STATUS_LOGON_FAILURE
@@ -380,11 +382,11 @@ def test_a_leg_cannot_be_tried_twice(lab: Lab) -> None:
     assert isinstance(first, Continue)
     challenge = lab.run(lab.hello.accept_lsa_mode_context(lab.call, server, None, ContextRequest(first.token)))
     assert isinstance(challenge, Continue)
-    context = cast(lsa_mode.Handshake, challenge.context)
+    context = cast(Handshake, challenge.context)
     for status in (Status.SEC_E_INVALID_TOKEN, Status.SEC_E_INVALID_HANDLE):
         step = lab.run(lab.hello.accept_lsa_mode_context(lab.call, server, context, ContextRequest(b"c=x")))
         assert isinstance(step, Refused) and step.status is status
-    mine = cast(lsa_mode.Handshake, first.context)
+    mine = cast(Handshake, first.context)
     lab.run(lab.hello.delete_context(lab.call, mine))
     lab.run(lab.hello.delete_context(lab.call, None))
     step = lab.run(lab.hello.init_lsa_mode_context(lab.call, credential, mine, ContextRequest(challenge.token)))
@@ -438,7 +440,7 @@ def test_rfc_7677_through_the_package(lab: Lab, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_initialize_and_exports(lab: Lab) -> None:
-    tables = lsa_mode.lsa_mode_initialize(InterfaceVersion.V11)
+    tables = lsa_mode_initialize(InterfaceVersion.V11)
     (package,) = tables.packages
     assert package.info.name == lab.run(lab.hello.initialize_package(7, lab.authority)) == "Hello"
     assert isinstance(lab.run(lab.hello.acquire_credentials_handle(lab.call, None, CredentialUse.INBOUND, None, None)),

@@ -48,9 +48,9 @@ def seal(context: Context, data: Buffer, number: int = 0, extra: tuple[SecBuffer
 
 
 def unseal(context: Context, token: Buffer, data: Buffer, number: int = 0, extra: tuple[SecBuffer, ...] = ()) -> bytes:
-    message = [SecBuffer(DATA, data), SecBuffer(TOKEN, token), *extra]
+    message = [SecBuffer(TOKEN, token), SecBuffer(DATA, data), *extra]
     assert HELLO.unseal_message(context, message, number) == 0
-    return bytes(message[0].data)
+    return bytes(message[1].data)
 
 
 def sign(context: Context, *data: bytes, number: int = 0) -> bytes:
