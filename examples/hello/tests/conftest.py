@@ -4,12 +4,3 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
-sys.path.insert(0, str(Path(__file__).parent))
-
-import pytest
-from hello_lab import Lab
-
-
-@pytest.fixture
-def lab() -> Lab:
-    return Lab()
