@@ -12,7 +12,6 @@ import pytest
 from tests.authority.world import NOW, USER
 
 from secpkg.accounts import Vault
-from secpkg.authority import audit
 from secpkg.authority.audit import AuditBroken, AuditRecord, derive_key, read, verify, verify_lines
 from secpkg.contract.status import Status
 
@@ -129,7 +128,7 @@ def test_a_full_disk_raises_and_leaves_no_half_line(path: Path, monkeypatch: pyt
     lines = written(path)
     record = opened(path)
     real = os.write
-    monkeypatch.setattr(audit.os, "write", lambda fd, data: real(fd, data[:10]))
+    monkeypatch.setattr(os, "write", lambda fd, data: real(fd, data[:10]))
     with pytest.raises(AuditBroken, match="audit_unwritable"):
         record.append("lost")
     assert path.read_bytes() == b"".join(lines)
@@ -144,7 +143,7 @@ def test_a_record_that_cannot_be_synced_is_taken_back(path: Path, monkeypatch: p
         raise OSError
 
     record = opened(path, durable=True)
-    monkeypatch.setattr(audit.os, "fsync", fail)
+    monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(AuditBroken):
         record.append("lost")
     record.close()

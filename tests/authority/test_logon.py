@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.authority.world import OTHER, PASSWORD, ROOT, USER, World, raising
+from tests.authority.world import OTHER, PASSWORD, ROOT, USER, Function, World, raising
 
 from secpkg.authority.logon import MAX_PROFILE
 from secpkg.authority.policy import Policy
@@ -71,7 +71,7 @@ def test_only_the_newest_logon_function_is_called_R40(world: World) -> None:
     world.add_user()
     seen: list[tuple[str, int]] = []
 
-    def logs(name: str) -> object:
+    def logs(name: str) -> Function:
         def function(target: PackageTarget, request: LogonRequest, *more: object) -> object:
             seen.append((name, len(more)))
             assert more in ((), (SurrogateLogon(0),))
@@ -81,7 +81,7 @@ def test_only_the_newest_logon_function_is_called_R40(world: World) -> None:
 
     names = ["logon_user", "logon_user_ex", "logon_user_ex2", "logon_user_ex3"]
     for count in range(1, 5):
-        package = world.add_package(f"P{count}", **{n: logs(n) for n in names[:count]})  # type: ignore[arg-type]
+        package = world.add_package(f"P{count}", {n: logs(n) for n in names[:count]})
         world.logon(world.connect(), package)
     assert seen == [("logon_user", 0), ("logon_user_ex", 0), ("logon_user_ex2", 0), ("logon_user_ex3", 1)]
 
@@ -143,7 +143,9 @@ def test_the_reason_and_the_name_are_recorded_whatever_the_outcome_R46_R54(world
     assert not any(PASSWORD.encode() in line or b'"wrong"' in line for line in world.audit.lines())
 
 
-@pytest.mark.parametrize("status", [Status.STATUS_NO_SUCH_USER, Status.STATUS_WRONG_PASSWORD, Status.SEC_E_LOGON_DENIED])
+@pytest.mark.parametrize(
+    "status", [Status.STATUS_NO_SUCH_USER, Status.STATUS_WRONG_PASSWORD, Status.SEC_E_LOGON_DENIED]
+)
 def test_every_wrong_proof_looks_the_same_and_counts_R54(world: World, status: Status) -> None:
     hello = world.add_package("Hello", logon_user=raising(SecurityError(status, reason="inside")))
     for _ in range(3):
@@ -414,7 +416,8 @@ def test_a_logon_abandoned_half_way_leaves_no_session_R45(world: World) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        coroutine = world.lsa.logon_user(world.connect(), hello, LogonRequest(LogonType.INTERACTIVE, "alice", password=PASSWORD))
+        request_ = LogonRequest(LogonType.INTERACTIVE, "alice", password=PASSWORD)
+        coroutine = world.lsa.logon_user(world.connect(), hello, request_)
         try:
             run(coroutine, dies)
         finally:

@@ -23,7 +23,7 @@ def failure(world: World, coroutine: object) -> tuple[Status, str]:
     return caught.value.status, caught.value.reason
 
 
-# --- LsaCallAuthenticationPackage and CallPackage ----------------------------------------------------------------------
+# --- LsaCallAuthenticationPackage and CallPackage --------------------------------------------------------------------
 
 
 def test_the_connection_decides_which_function_is_called_R75(world: World) -> None:
@@ -65,7 +65,9 @@ def test_calls_that_reach_no_package_or_come_back_wrong_R68() -> None:
 
 def test_one_package_calls_another_by_name_for_the_same_client_R88_R89(world: World) -> None:
     world.add_package(
-        "Target", call_package=lambda t, b: ProtocolReply(b), call_package_passthrough=lambda t, b: ProtocolReply(b[::-1])
+        "Target",
+        call_package=lambda t, b: ProtocolReply(b),
+        call_package_passthrough=lambda t, b: ProtocolReply(b[::-1]),
     )
     connection = world.connect()
     origin = world.origin(world.add_package("Caller"), connection)
@@ -94,10 +96,10 @@ def test_packages_do_not_call_in_circles_for_ever(world: World) -> None:
 
 def test_every_offered_function_is_a_documented_one() -> None:
     assert set(LSA_FUNCTIONS) <= set(member_names("lsa_secpkg"))
-    assert WAITING == {"call_package", "call_package_passthrough", "update_credentials"}
+    assert {"call_package", "call_package_passthrough", "update_credentials"} == WAITING
 
 
-# --- UpdateCredentials -------------------------------------------------------------------------------------------------
+# --- UpdateCredentials -----------------------------------------------------------------------------------------------
 
 
 def test_update_credentials_tells_every_package_again_R72(world: World) -> None:
@@ -107,7 +109,8 @@ def test_update_credentials_tells_every_package_again_R72(world: World) -> None:
     world.add_package("Other", accept_credentials=lambda t, *a: given.append(a))
     logon = world.logon(world.connect(), hello)
     given.clear()
-    lies = PrimaryCredential(logon.logon_id, "root", "LIES", "S-1-5-18", password="new", flags=PrimaryCredentialFlag.CLEAR_PASSWORD)
+    clear = PrimaryCredentialFlag.CLEAR_PASSWORD
+    lies = PrimaryCredential(logon.logon_id, "root", "LIES", "S-1-5-18", password="new", flags=clear)
     update = (lies, (SupplementalCredential("Other", b"o"),))
     world.run(world.lsa.lsa_function(world.origin(hello), "update_credentials", update))  # type: ignore[arg-type]
     (_, name, first, own), (_, _, second, others) = given
@@ -119,7 +122,7 @@ def test_update_credentials_tells_every_package_again_R72(world: World) -> None:
     assert world.records("update_credentials")[0].facts["account_name"] == "alice"
 
 
-def test_update_credentials_is_for_sessions_that_the_package_knows_and_that_carry_credentials_lock3(world: World) -> None:
+def test_update_credentials_is_for_sessions_that_carry_credentials_and_are_known_lock3(world: World) -> None:
     world.add_user()
     hello, stranger = world.add_hello(), world.add_package("Stranger")
     connection = world.connect()
@@ -139,7 +142,32 @@ def test_update_credentials_is_for_sessions_that_the_package_knows_and_that_carr
     assert update(world.origin(hello), interactive, too_large) == Status.STATUS_INVALID_PARAMETER
 
 
-# --- passwords ---------------------------------------------------------------------------------------------------------
+def test_a_package_that_fails_unforeseen_fails_alone(world: World) -> None:
+    def fails(*_: object) -> object:
+        raise ZeroDivisionError
+
+    world.add_user()
+    hello = world.add_hello(accept_credentials=fails, logon_terminated=fails)
+    world.add_package("Other", accept_credentials=lambda *_: None, logon_terminated=lambda *_: None)
+    connection = world.connect()
+    world.logon(connection, hello)
+    world.lsa.connections.close(connection)
+    assert [name for name, *_ in world.calls] == ["Hello"] + ["Hello", "Other"] * 2
+    reasons = {r.facts["reason"] for r in world.records() if r.event != "logon"}
+    assert reasons == {"host_raised_ZeroDivisionError"}
+
+
+def test_what_cannot_be_recorded_at_the_end_of_a_session_ends_it_all_the_same(world: World) -> None:
+    world.add_user()
+    hello = world.add_hello(logon_terminated=raising(SecurityError(Status.SEC_E_INTERNAL_ERROR)))
+    connection = world.connect()
+    world.logon(connection, hello)
+    world.audit.close()
+    world.lsa.connections.close(connection)
+    assert not world.lsa.sessions
+
+
+# --- passwords -------------------------------------------------------------------------------------------------------
 
 
 def verifier(name: str, data: bytes = b"") -> object:
@@ -220,7 +248,7 @@ def test_the_rules_for_new_passwords(world: World, password: str, reason: str) -
     require_password(world.lsa, "alicealice", "12345678")
 
 
-# --- the operator ------------------------------------------------------------------------------------------------------
+# --- the operator ----------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture

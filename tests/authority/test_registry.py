@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import stat
 import threading
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,7 @@ def test_no_file_is_four_empty_lists(registry: Registry) -> None:
 
 def test_what_is_added_is_read_again_and_the_file_is_the_operators(registry: Registry, path: Path) -> None:
     first = entry(primary_credentials=True)
-    second = entry("card \"x\" \\ö", blocking=True, permanent=False)
+    second = entry("card \"x\" \\ö", path="/opt/card", blocking=True, permanent=False)
     registry.add(first)
     registry.add(second, "authentication_packages")
     registry.set_security_providers(["sampssp"])
@@ -93,6 +94,7 @@ GOOD = f'[[security_packages]]\nmodule = "m"\ndistribution = "d"\nversion = "1"\
         ("surprise = 1", "registry_key_unknown", "surprise"),
         (GOOD + "trusted = true", "registry_key_unknown", "security_packages[0].trusted"),
         (GOOD + "blocking = 1", "registry_type", "security_packages[0].blocking"),
+        (GOOD + "path = 'relative'", "registry_type", "security_packages[0].path"),
         (GOOD.replace('"1"', "1"), "registry_type", "security_packages[0].version"),
         (GOOD.replace('"m"', '""'), "registry_type", "security_packages[0].module"),
         (GOOD.replace('"m"', '"a\\nb"'), "registry_type", "security_packages[0].module"),
@@ -154,6 +156,4 @@ def test_concurrent_writers_lose_nothing(path: Path) -> None:
 @given(st.text(min_size=1, max_size=40).filter(str.isprintable))
 def test_any_printable_name_survives_the_file(name: str) -> None:
     contents = RegistryContents(security_packages=(entry(name),), default_tls_ssp=name)
-    import tomllib
-
     assert Registry(Path("x"))._contents(tomllib.loads(_toml(contents))) == contents

@@ -150,7 +150,7 @@ def test_session_data_is_for_its_user_and_trusted_callers_R101(world: World) -> 
     assert (system.account_name, system.created, system.sid) == ("", 0.0, "S-1-5-18")
 
 
-# --- credentials -------------------------------------------------------------------------------------------------------
+# --- credentials -----------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from tests.authority.world import NOW, OTHER, ROOT, USER, World, raising
 
 from secpkg.authority.connections import Connection
 from secpkg.authority.policy import Policy
+from secpkg.authority.quotas import Resource
 from secpkg.contract.flags import ImpersonationLevel, LogonType, NameType
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import (
@@ -22,6 +23,7 @@ from secpkg.contract.values import (
 )
 
 LUID = 0x1234567
+RESOURCES: tuple[Resource, ...] = ("connections", "references", "bytes")
 
 
 def auth_data(world: World, package: int, name: str = "alice") -> AuthData:
@@ -163,7 +165,8 @@ def test_create_token_is_for_own_sessions_and_their_user_R102_R103(world: World)
     assert status_of(world, other, "create_token", LUID, user)[0] == Status.STATUS_NO_SUCH_LOGON_SESSION
     first = call(world, origin, "create_token", LUID, user, LogonType.INTERACTIVE)
     assert isinstance(first, TokenReference)
-    assert status_of(world, origin, "create_token", LUID, TokenInformation(str(bob.sid)))[1] == "session_of_another_user"
+    wrong = TokenInformation(str(bob.sid))
+    assert status_of(world, origin, "create_token", LUID, wrong)[1] == "session_of_another_user"
     second = call(world, origin, "create_token", LUID, user)
     assert isinstance(second, TokenReference) and second.value != first.value
     assert world.lsa.sessions.get(LUID).references == 2 and world.lsa.sessions.get(LUID).outbound
@@ -228,7 +231,8 @@ def test_duplicates_of_references_are_for_their_package_R106(world: World) -> No
     hello, other, connection = world.add_package("Hello"), world.add_package("Other"), world.connect()
     reference = convert(world, hello, connection).token
     assert status_of(world, world.origin(other, connection), "duplicate_handle", reference)[1] == "reference_unknown"
-    assert status_of(world, world.origin(hello, world.connect()), "duplicate_handle", reference)[1] == "reference_unknown"
+    elsewhere = world.origin(hello, world.connect())
+    assert status_of(world, elsewhere, "duplicate_handle", reference)[1] == "reference_unknown"
     for name in ("duplicate_handle", "duplicate_token_handle"):
         copy = call(world, world.origin(hello, connection), name, reference)
         assert isinstance(copy, TokenReference) and copy.value != reference.value
@@ -266,7 +270,7 @@ def test_a_retention_keeps_the_session_and_lets_go_once_R92(world: World) -> Non
     assert not world.lsa.sessions
 
 
-# --- connections -------------------------------------------------------------------------------------------------------
+# --- connections -----------------------------------------------------------------------------------------------------
 
 
 def test_closing_a_connection_releases_everything_once_lock5_lock9(world: World) -> None:
@@ -280,7 +284,7 @@ def test_closing_a_connection_releases_everything_once_lock5_lock9(world: World)
         world.lsa.connections.close(connection)
     assert not world.lsa.sessions and len(world.called("logon_terminated")) == 2
     assert not len(world.lsa.connections)
-    assert [world.lsa.quotas.taken(1000, r) for r in ("connections", "references", "bytes")] == [0, 0, 0]  # type: ignore[arg-type]
+    assert [world.lsa.quotas.taken(1000, r) for r in RESOURCES] == [0, 0, 0]
     with pytest.raises(SecurityError):
         world.lsa.client_info(connection)
     with pytest.raises(SecurityError):
@@ -329,7 +333,7 @@ def test_trust_is_root_and_whom_the_operator_lists_lock2() -> None:
     assert [policy.is_trusted(uid) for uid in (0, 7, 8)] == [True, True, False]
 
 
-# --- accounts ----------------------------------------------------------------------------------------------------------
+# --- accounts --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["alice", "EXAMPLE\\Alice", ".\\alice", "alice@corp.test", "alice@example"])

@@ -44,14 +44,14 @@ ROOT = ClientInfo(1, 0, 0, has_tcb_privilege=True)
 class World:
     """Accounts in memory, audit in memory unless a path is given, time that stands still, coroutines run in place."""
 
-    def __init__(self, policy: Policy | None = None, *, audit: Path | None = None, reserved: tuple[str, ...] = ()) -> None:
+    def __init__(self, policy: Policy | None = None, *, audit: Path | None = None) -> None:
         self.now = NOW
         self.policy = Policy(lockout=LockoutPolicy(threshold=3, base_delay=10.0)) if policy is None else policy
         self.vault = Vault(KEY)
         self.store = MemoryAccountStore("EXAMPLE", self.vault, lockout=self.policy.lockout)
         self.audit_key = audit_record.derive_key(self.vault)
         self.audit = AuditRecord(audit, self.audit_key, clock=lambda: self.now)
-        self.packages = PackageDirectory(reserved)
+        self.packages = PackageDirectory()
         self._chance = itertools.count(1)
         self.scripts: dict[int, dict[str, Function]] = {}
         self.calls: list[tuple[str, str, tuple[object, ...]]] = []
@@ -80,10 +80,13 @@ class World:
         self.targets.append(target)
         return self.scripts[target.package_id][request.function](target, *request.arguments)
 
-    def add_package(self, name: str, *, granted: bool = False, inbox: bool = False, **functions: Function) -> int:
+    def add_package(
+        self, name: str, table: dict[str, Function] | None = None, *, granted: bool = False, **more: Function
+    ) -> int:
+        functions = {**(table or {}), **more}
         package_id = self.packages.reserve()
         entry = PackageEntry(
-            package_id, PackageInfo(name), f"{name.lower()}-module", frozenset(functions), inbox, granted
+            package_id, PackageInfo(name), f"{name.lower()}-module", frozenset(functions), False, granted
         )
         self.scripts[package_id] = functions
         self.packages.add(entry)
@@ -97,7 +100,7 @@ class World:
     def add_hello(self, function: str = "logon_user_ex2", **more: Function) -> int:
         """A package that logs on whoever knows `PASSWORD`."""
         functions: dict[str, Function] = {function: self.hello, **more}
-        return self.add_package("Hello", granted=True, **functions)
+        return self.add_package("Hello", functions, granted=True)
 
     def hello(self, target: PackageTarget, request: LogonRequest, *_: object) -> LogonResult | LogonRefused:
         account = self.store.find(request.username)
@@ -127,9 +130,12 @@ class World:
         username: str = "alice",
         password: str = PASSWORD,
         logon_type: LogonType = LogonType.INTERACTIVE,
-        **more: str,
+        workstation: str = "",
+        origin_name: str = "",
     ) -> Logon:
-        request = LogonRequest(logon_type, username, password=password, **more)
+        request = LogonRequest(
+            logon_type, username, password=password, workstation=workstation, origin_name=origin_name
+        )
         return self.run(self.lsa.logon_user(connection, package_id, request))
 
     def origin(

@@ -163,17 +163,24 @@ class Registry:
         digest = texts["digest"]
         if len(digest) != _DIGEST or not set(digest) <= set("0123456789abcdef"):
             raise self._error("registry_digest", f"{where}.digest", f"must be {_DIGEST} small hexadecimal digits")
-        flags: dict[str, bool] = {}
-        for key in ("primary_credentials", "blocking", "permanent"):
-            flag = table.get(key, key == "permanent")
-            if not isinstance(flag, bool):
-                raise self._error("registry_type", f"{where}.{key}", "must be true or false")
-            flags[key] = flag
+        flags = {
+            key: self._flag(table.get(key, key == "permanent"), f"{where}.{key}")
+            for key in ("primary_credentials", "blocking", "permanent")
+        }
         path = self._text(table.get("path", ""), f"{where}.path", empty=True)
         if path and not path.startswith("/"):
             raise self._error("registry_type", f"{where}.path", "must be an absolute path (R8)")
         self._require_not_inbox(texts["module"], f"{where}.module")
-        return ModuleEntry(**texts, path=path, **flags)
+        return ModuleEntry(
+            module=texts["module"],
+            distribution=texts["distribution"],
+            version=texts["version"],
+            digest=digest,
+            path=path,
+            primary_credentials=flags["primary_credentials"],
+            blocking=flags["blocking"],
+            permanent=flags["permanent"],
+        )
 
     def _providers(self, value: object) -> tuple[str, ...]:
         if not isinstance(value, list) or len(value) > MAX_ENTRIES:
@@ -186,6 +193,11 @@ class Registry:
     def _text(self, value: object, key: str, *, empty: bool = False) -> str:
         if not isinstance(value, str) or len(value) > MAX_TEXT or not value.isprintable() or not (value or empty):
             raise self._error("registry_type", key, f"must be a string of 1 to {MAX_TEXT} printable characters")
+        return value
+
+    def _flag(self, value: object, key: str) -> bool:
+        if not isinstance(value, bool):
+            raise self._error("registry_type", key, "must be true or false")
         return value
 
     def _require_keys(self, table: Mapping[str, object], known: Sequence[str], where: str) -> None:
