@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -17,13 +18,27 @@ Run = Callable[..., click.testing.Result]
 
 
 class FakeToken:
-    """The access token of alice."""
+    """The access token of alice; its descriptor is the reading end of a pipe that holds a few bytes."""
 
     account_name = "alice"
     domain_name = "EXAMPLE"
     information = TokenInformation(
         "S-1-5-21-1-2-3-1001", groups=("S-1-5-32-545", "S-1-1-0"), privileges=("SeChangeNotifyPrivilege",)
     )
+
+    def __init__(self) -> None:
+        self.closed = 0
+        self.pipe: tuple[int, int] | None = None
+
+    def fileno(self) -> int:
+        self.pipe = os.pipe()
+        os.write(self.pipe[1], b"the token")
+        return self.pipe[0]
+
+    def close(self) -> None:
+        self.closed += 1
+        for end in self.pipe or ():
+            os.close(end)
 
 
 class FakeLogon:
@@ -32,20 +47,19 @@ class FakeLogon:
     def __init__(self) -> None:
         self.luid = 0x3E9
         self.access_token = FakeToken()
-        self.closed = 0
 
     def __enter__(self) -> FakeLogon:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.closed += 1
+        self.access_token.close()
 
 
 class FakeLsa:
     """Answers by operation: plain data, an exception to raise, or a list of them in turn (`turns`)."""
 
     def __init__(self) -> None:
-        self.answers: dict[str, object] = {}
+        self.answers: dict[str, object] = {"trace.start": {"cursor": 0}}
         self.turns: dict[str, list[object]] = {}
         self.calls: list[tuple[str, dict[str, object]]] = []
         self.logons: list[tuple[object, ...]] = []

@@ -128,7 +128,7 @@ COMMANDS: list[Case] = [
             "permanent": True,
         },
         ADDED,
-        ["hello: loaded, Hello"],
+        ["hello: loaded Hello"],
     ),
     (
         [
@@ -164,7 +164,7 @@ COMMANDS: list[Case] = [
         REMOVED,
         ["hello: removed Hello; 2 contexts still open"],
     ),
-    (["packages", "revive", "hello"], None, "packages.revive", {"module": "hello"}, ADDED, ["hello: loaded, Hello"]),
+    (["packages", "revive", "hello"], None, "packages.revive", {"module": "hello"}, ADDED, ["hello: loaded Hello"]),
     (
         ["accounts", "list"],
         None,
@@ -363,6 +363,19 @@ def test_an_authority_that_is_not_there_is_exit_3(
     assert "secpkg authority run" in following
 
 
+def test_a_plain_ssp_is_registered_and_removed_without_packages(run: Run, lsa: FakeLsa) -> None:
+    lsa.answers["packages.add"] = {"module": "sampssp", "packages": [], "state": "registered", "reason": ""}
+    lsa.answers["packages.remove"] = {"module": "sampssp", "packages": [], "draining": 0}
+    added = run("packages", "add", "sampssp", "--list", "security_providers")
+    assert (added.exit_code, added.stdout) == (0, "sampssp: registered\n")
+    assert run("packages", "remove", "sampssp").stdout == "sampssp: removed\n"
+
+
+def test_a_revived_module_need_not_name_its_packages(run: Run, lsa: FakeLsa) -> None:
+    lsa.answers["packages.revive"] = {"module": "hello", "state": "loaded", "reason": ""}
+    assert run("packages", "revive", "hello").stdout == "hello: loaded\n"
+
+
 @pytest.mark.parametrize("command", ["add", "revive"])
 @pytest.mark.parametrize("extra", [[], ["--json"]])
 def test_a_module_that_does_not_load_is_a_failure_with_its_reason(
@@ -375,7 +388,7 @@ def test_a_module_that_does_not_load_is_a_failure_with_its_reason(
     if extra:
         assert json.loads(result.stdout) == answer
     else:
-        assert result.stdout == "slip: broken, no package: initialise: no documented name\n"
+        assert result.stdout == "slip: broken: initialise: no documented name\n"
 
 
 @pytest.mark.parametrize(

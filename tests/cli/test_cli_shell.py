@@ -15,6 +15,7 @@ import pytest
 
 from secpkg.cli.__main__ import _COMMANDS, cli
 from secpkg.contract.status import SecurityError, Status
+from secpkg.ipc import where
 from secpkg.ipc.errors import ChannelTimeout, PeerRefused
 from secpkg.kit import functions as kit
 from secpkg.runtime.config import DaemonConfig, default_directory, default_domain
@@ -98,7 +99,9 @@ def test_colour_goes_to_terminals_and_respects_no_color(run: Run, states: None) 
     [
         (FileNotFoundError(2, "No such file or directory", "/run/x"), 3, "No such file or directory"),
         (PeerRefused("the authority is run by uid 7"), 3, "uid 7"),
-        (SecurityError(Status.SEC_E_INTERNAL_ERROR, reason="authority_unreachable"), 3, "authority_unreachable"),
+        (SecurityError(Status.SEC_E_NO_AUTHENTICATING_AUTHORITY, reason="authority_unreachable"), 3, "0x80090311"),
+        (SecurityError(Status.SEC_E_NO_AUTHENTICATING_AUTHORITY, reason="authority_foreign_uid"), 3, "foreign_uid"),
+        (SecurityError(Status.SEC_E_INVALID_PARAMETER, reason="authority_address"), 1, "authority_address"),
         (SecurityError(Status.STATUS_PORT_CONNECTION_REFUSED), 1, "STATUS_PORT_CONNECTION_REFUSED"),
     ],
 )
@@ -117,6 +120,17 @@ def test_an_authority_that_does_not_answer_is_unreachable(run: Run, lsa: FakeLsa
     result = run("authority", "status")
     assert result.exit_code == 3
     assert "ChannelTimeout" in result.stderr
+
+
+@pytest.mark.parametrize("chosen", [None, "embedded:"])
+def test_no_authority_chosen_is_not_the_embedded_one(
+    run: Run, monkeypatch: pytest.MonkeyPatch, chosen: str | None
+) -> None:
+    """What is done to an authority that ends with the command would be lost without a word."""
+    monkeypatch.setattr(where, "configuration", where.Configuration)
+    result = run("accounts", "list", env={"SECPKG_AUTHORITY": chosen})
+    assert result.exit_code == 3
+    assert result.stderr.splitlines()[0] == "secpkg: no authority is chosen"
 
 
 def test_a_fault_of_ours_is_not_hidden(run: Run, lsa: FakeLsa) -> None:

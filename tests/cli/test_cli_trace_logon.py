@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-import types
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.cli.conftest import FakeToken
 
 from secpkg.cli import connection, logon
 from secpkg.contract.flags import LogonType
 from secpkg.contract.status import SecurityError, Status
+from secpkg.ipc.access_token import AccessToken
 from secpkg.ipc.errors import ChannelClosed
+from secpkg.lsa import Lsa
 
 if TYPE_CHECKING:
     from tests.cli.conftest import FakeLsa, Run
@@ -49,6 +50,13 @@ def test_trace_shows_one_line_a_call_and_stops(run: Run, lsa: FakeLsa) -> None:
     assert second.endswith("SpAcceptLsaModeContext = 0xC0990000 (mic\\u000amissing)")
     assert [name for name, _ in lsa.calls] == ["trace.start", *["trace.read"] * 3, "trace.stop"]
     assert [sent["cursor"] for name, sent in lsa.calls if name == "trace.read"] == [0, 1, 2]
+
+
+def test_trace_begins_where_it_started(run: Run, lsa: FakeLsa) -> None:
+    lsa.answers["trace.start"] = {"cursor": 40}
+    lsa.turns["trace.read"] = answers([EVENT])
+    run("trace", "--limit", "1")
+    assert lsa.calls[1][1]["cursor"] == 40
 
 
 def test_trace_json_is_an_object_a_line(run: Run, lsa: FakeLsa) -> None:
@@ -87,7 +95,7 @@ def test_logon_shows_the_session_and_closes_it(run: Run, lsa: FakeLsa) -> None:
     assert result.exit_code == 0
     for text in ("0x3e9", "EXAMPLE\\alice", "S-1-5-21-1-2-3-1001", "S-1-5-32-545", "S-1-1-0", "SeChangeNotify"):
         assert text in result.stdout
-    assert lsa.logon.closed == 1
+    assert lsa.logon.access_token.closed == 1
 
 
 def test_logon_json(run: Run, lsa: FakeLsa) -> None:
@@ -115,21 +123,13 @@ def test_a_logon_that_is_refused_shows_status_and_substatus(run: Run, lsa: FakeL
     assert lsa.closed == 1
 
 
-def test_a_command_holds_the_session_as_a_descriptor(
-    run: Run, lsa: FakeLsa, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_command_holds_the_session_as_a_descriptor(run: Run, lsa: FakeLsa, capfd: pytest.CaptureFixture[str]) -> None:
     """Lock 3: the token that is presented selects the session; the environment only says under which number it is."""
-    ends = os.pipe()
-    os.write(ends[1], b"the token")
-    monkeypatch.setattr(logon, "token_descriptor", lambda _logon: ends[0])
     script = f'read -r -n 9 token <&"${logon.TOKEN_FD}"; echo "holds $token"; exit 7'
     result = run("logon", "alice", "--password-stdin", "--", "bash", "-c", script, input="pw\n")
-    os.close(ends[1])
     assert result.exit_code == 7
     assert capfd.readouterr().out == "holds the token\n"
-    with pytest.raises(OSError, match="Bad file descriptor"):
-        os.fstat(ends[0])
-    assert lsa.logon.closed == 1
+    assert lsa.logon.access_token.closed == 1
 
 
 def test_standard_input_after_the_password_is_for_the_command() -> None:
@@ -140,38 +140,30 @@ def test_standard_input_after_the_password_is_for_the_command() -> None:
     assert result.stdout == b"b'rest\\n'\n"
 
 
-def test_a_command_that_is_not_there_is_said_and_leaks_nothing(
-    run: Run, lsa: FakeLsa, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ends = os.pipe()
-    os.close(ends[1])
-    monkeypatch.setattr(logon, "token_descriptor", lambda _logon: ends[0])
+def test_a_command_that_is_not_there_is_said_and_ends_the_session(run: Run, lsa: FakeLsa) -> None:
     result = run("logon", "alice", "--password-stdin", "--", "no-such-command-here", input="pw\n")
     assert result.exit_code == 1
     assert result.stderr.startswith("secpkg: cannot run no-such-command-here: No such file")
-    with pytest.raises(OSError, match="Bad file descriptor"):
-        os.fstat(ends[0])
+    assert lsa.logon.access_token.closed == 1
 
 
-def test_the_end_of_a_command_by_signal_is_told_as_shells_do(
-    run: Run, lsa: FakeLsa, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(logon, "token_descriptor", lambda _logon: os.open("/dev/null", os.O_RDONLY))
+def test_the_end_of_a_command_by_signal_is_told_as_shells_do(run: Run, lsa: FakeLsa) -> None:
     result = run("logon", "alice", "--password-stdin", "--", "bash", "-c", "kill -TERM $$", input="pw\n")
     assert result.exit_code == 128 + 15
-
-
-def test_a_token_that_cannot_be_handed_over_is_said(run: Run, lsa: FakeLsa) -> None:
-    result = run("logon", "alice", "--password-stdin", "--", "true", input="pw\n")
-    assert result.exit_code == 1
-    assert "cannot hand an access token" in result.stderr
+    assert lsa.logon.access_token.closed == 1
 
 
 def test_a_trusted_connection_registers_a_logon_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = types.SimpleNamespace(
-        register_logon_process=lambda name, *, authority: ("registered", name, authority),
-        connect=lambda *, authority: ("connected", authority),
-    )
-    monkeypatch.setitem(sys.modules, "secpkg.lsa", module)
-    assert connection.open_lsa("unix:/a", trusted=True) == ("registered", "secpkg-cli", "unix:/a")  # type: ignore[comparison-overlap]
-    assert connection.open_lsa(None, trusted=False) == ("connected", None)  # type: ignore[comparison-overlap]
+    monkeypatch.setattr(connection, "register_logon_process", lambda name, authority: ("registered", name, authority))
+    monkeypatch.setattr(connection, "connect", lambda authority: ("connected", authority))
+    opened: list[object] = [
+        connection.open_lsa("unix:/a", trusted=True),
+        connection.open_lsa("embedded:", trusted=False),
+    ]
+    assert opened == [("registered", "secpkg-cli", "unix:/a"), ("connected", "embedded:")]
+
+
+def test_the_fake_has_the_names_of_the_real_one(lsa: FakeLsa) -> None:
+    assert lsa.logon_user.__name__ in vars(Lsa)
+    assert lsa.manage.__name__ in vars(Lsa)
+    assert {"account_name", "domain_name", "information", "fileno"} <= set(dir(AccessToken)) & set(dir(FakeToken))

@@ -60,8 +60,7 @@ def test_this_checkout_has_every_documented_function_once_and_every_place_exists
             assert state.function in line
             continue
         assert re.match(r"(async def|def|class) ", line), state
-        module, _, rest = state.python.partition(".contract.")
-        assert module == "secpkg" or state.python.startswith(("secpkg.sspi.raw.", "secpkg.lsa.raw.")), rest
+        assert state.python.startswith(("secpkg.contract.", "secpkg.sspi.raw.", "secpkg.lsa.raw.")), state
 
 
 def test_this_checkout_agrees_with_its_registries() -> None:
@@ -162,6 +161,14 @@ def test_a_function_that_the_raw_floor_leaves_out_keeps_its_row(monkeypatch: pyt
     state = one("sspi", "MakeSignature", NOTHING)
     assert (state.state, state.python) == ("unsupported", "make_signature")
     assert '("MakeSignature"' in named_line(state.where)
+
+
+def test_a_raw_function_with_the_prefix_of_its_table_is_found_by_its_mark(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = types.ModuleType("secpkg.lsa.raw")
+    monkeypatch.setattr(module, "implementation", implementation, raising=False)
+    monkeypatch.setitem(sys.modules, "secpkg.lsa.raw", module)
+    claimed = marked("lsa_logon", "LsaLogonUser", implementation)
+    assert one("lsa_logon", "LsaLogonUser", claimed).python == "secpkg.lsa.raw.implementation"
 
 
 def test_a_missing_protocol_method_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -190,7 +190,7 @@ def _simple(verb: str, done: str, text: str) -> None:
 _simple("enable", "enabled", "Let an account log on.")
 _simple("disable", "disabled", "Keep an account from logging on.")
 _simple("lock", "locked", "Lock an account.")
-_simple("unlock", "unlocked", "Unlock an account, and forget its failed attempts.")
+_simple("unlock", "unlocked", "Unlock an account.")
 _simple("remove", "removed", "Remove an account; its SID is never used again.")
 
 

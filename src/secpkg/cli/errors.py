@@ -10,7 +10,7 @@ from typing import IO, Any, Final
 import click
 
 from secpkg.cli.output import clean
-from secpkg.contract.status import SecurityError
+from secpkg.contract.status import SecurityError, Status
 
 FAILED: Final = 1
 UNREACHABLE: Final = 3
@@ -18,9 +18,14 @@ UNREACHABLE: Final = 3
 _REASONS: Final = {
     "no_such_module": "install the distribution that offers the module where the authority runs, then add it again",
     "module_offered_twice": "uninstall all but one of the distributions that offer a module of this name",
+    "module_is_inbox": "inbox packages cannot be added, removed, replaced or wrapped",
+    "authority_address": "an address is unix:/path, with an absolute path, or embedded:",
+    "authority_foreign_uid": "if that uid is meant to run it, name it in the configuration as one of authority_uids",
+    "protocol_version": "run the command line and the authority from the same version of secpkg",
     "name_taken": "choose another name: users and groups share their names",
     "name_invalid": 'choose a name without control characters and without any of " / \\ [ ] : ; | = , + * ? < > @',
 }
+_START: Final = "start it with secpkg authority run, or choose another: --authority unix:/path, SECPKG_AUTHORITY"
 _TRUST: Final = "only root and trusted uids may do this: start the authority with secpkg authority run --trust UID"
 _PACKAGES: Final = "secpkg packages list shows what is registered"
 _STATUSES: Final = {
@@ -62,6 +67,8 @@ class Fail(click.ClickException):
 
 def refused(error: SecurityError) -> Fail:
     """A documented failure, with its native name, number and substatus."""
+    if error.status == Status.SEC_E_NO_AUTHENTICATING_AUTHORITY:
+        return unreachable(error)
     following = _REASONS.get(error.reason) or _STATUSES.get(error.status.native, _OTHERWISE)
     return Fail(str(error), following)
 
@@ -71,7 +78,7 @@ def unreachable(error: Exception) -> Fail:
     said = str(error) if isinstance(error, SecurityError) else getattr(error, "strerror", None) or str(error)
     return Fail(
         f"the authority cannot be reached: {said or type(error).__name__}",
-        "start it with secpkg authority run, or choose another: --authority unix:/path, SECPKG_AUTHORITY",
+        _REASONS.get(getattr(error, "reason", ""), _START),
         UNREACHABLE,
     )
 

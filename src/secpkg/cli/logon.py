@@ -8,11 +8,12 @@ import subprocess
 import click
 
 from secpkg.cli import output
-from secpkg.cli.connection import Logon, connected, token_descriptor
+from secpkg.cli.connection import connected
 from secpkg.cli.errors import Fail
 from secpkg.cli.options import as_json, password_stdin
 from secpkg.cli.passwords import ask
 from secpkg.contract.flags import LogonType
+from secpkg.lsa import Logon
 
 TOKEN_FD = "SECPKG_ACCESS_TOKEN_FD"
 """Says to the command under which number it holds the descriptor. The descriptor is the power, the number is none."""
@@ -74,13 +75,11 @@ def _show(logon: Logon, as_json: bool) -> None:
 
 
 def _run(logon: Logon, argv: tuple[str, ...]) -> int:
-    descriptor = token_descriptor(logon)
+    descriptor = logon.access_token.fileno()
     try:
         code = subprocess.run(
             argv, check=False, pass_fds=(descriptor,), env={**os.environ, TOKEN_FD: str(descriptor)}
         ).returncode
     except OSError as error:
         raise Fail(f"cannot run {argv[0]}: {error.strerror}", "give a command that is on PATH") from error
-    finally:
-        os.close(descriptor)
     return code if code >= 0 else 128 - code

@@ -13,6 +13,8 @@ from secpkg.cli.errors import FAILED
 from secpkg.cli.options import as_json
 from secpkg.contract.flags import Capability
 
+_SERVES = ("loaded", "registered")
+"""States of a module after it was added; a plain SSP is registered and loaded by applications alone."""
 _LISTS = ("security_packages", "authentication_packages", "security_providers")
 
 
@@ -25,7 +27,9 @@ class Worker(msgspec.Struct, frozen=True):
 
 
 class PackageRow(msgspec.Struct, frozen=True):
-    """One element of the answer of packages.list, and the answer of packages.show."""
+    """One element of the answer of packages.list, and the answer of packages.show. A module that did not load at all
+    has a row with an empty ``name``.
+    """
 
     name: str
     package_id: int | None
@@ -77,7 +81,15 @@ def list_packages(as_json: bool) -> None:
     output.table(
         ("NAME", "STATE", "MODULE", "VERSION", "LIST", "WORKER", "REASON"),
         (
-            (row.name, row.state, row.module, row.version, "inbox" if row.inbox else row.list, _pid(row), row.reason)
+            (
+                row.name or "-",
+                row.state,
+                row.module,
+                row.version,
+                "inbox" if row.inbox else row.list,
+                _pid(row),
+                row.reason,
+            )
             for row in read(answer, tuple[PackageRow, ...])
         ),
         states=1,
@@ -181,10 +193,10 @@ def _say_added(answer: object, as_json: bool) -> None:
     if as_json:
         output.json(answer)
     else:
-        names = ", ".join(added.packages) or "no package"
+        names = f" {', '.join(added.packages)}" if added.packages else ""
         reason = f": {added.reason}" if added.reason else ""
-        output.say(f"{added.module}: {added.state}, {names}{reason}")
-    if added.state != "loaded":
+        output.say(f"{added.module}: {added.state}{names}{reason}")
+    if added.state not in _SERVES:
         click.get_current_context().exit(FAILED)
 
 
@@ -199,4 +211,5 @@ def remove(name: str, as_json: bool) -> None:
         return
     removed = read(answer, Removed)
     draining = f"; {output.plural(removed.draining, 'context')} still open" if removed.draining else ""
-    output.say(f"{removed.module}: removed {', '.join(removed.packages)}{draining}")
+    names = f" {', '.join(removed.packages)}" if removed.packages else ""
+    output.say(f"{removed.module}: removed{names}{draining}")

@@ -8,9 +8,10 @@ import click
 import msgspec
 
 from secpkg.cli import output
-from secpkg.cli.connection import Lsa, connected, read
+from secpkg.cli.connection import connected, read
 from secpkg.cli.options import as_json
 from secpkg.contract.status import Status
+from secpkg.lsa import Lsa
 
 _WAIT = 1.0
 """Seconds that one read waits for something to happen."""
@@ -33,6 +34,12 @@ class Event(msgspec.Struct, frozen=True):
     sent: int
 
 
+class Started(msgspec.Struct, frozen=True):
+    """Answer of trace.start: where what happens from now on begins."""
+
+    cursor: int
+
+
 class Events(msgspec.Struct, frozen=True):
     """Answer of trace.read: what happened after the cursor that was given, and the cursor to give next."""
 
@@ -50,17 +57,17 @@ def command(limit: int | None, idle: float | None, as_json: bool) -> None:
     Ends with Ctrl-C.
     """
     with connected() as lsa:
-        lsa.manage("trace.start")
+        started = read(lsa.manage("trace.start"), Started)
         try:
-            _follow(lsa, limit, idle, as_json)
+            _follow(lsa, started.cursor, limit, idle, as_json)
         except KeyboardInterrupt:
             return
         finally:
             lsa.manage("trace.stop")
 
 
-def _follow(lsa: Lsa, limit: int | None, idle: float | None, as_json: bool) -> None:
-    cursor, shown = 0, 0
+def _follow(lsa: Lsa, cursor: int, limit: int | None, idle: float | None, as_json: bool) -> None:
+    shown = 0
     wait = _WAIT if idle is None else min(_WAIT, idle)
     quiet_since = time.monotonic()
     while True:

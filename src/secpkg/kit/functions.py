@@ -113,7 +113,8 @@ def claims() -> Claims:
     for name in _RAW.values():
         importlib.import_module(name)
     authority: Mapping[str, object] = importlib.import_module(_AUTHORITY).LSA_FUNCTIONS
-    host: Mapping[str, object] = importlib.import_module(_RUNNING).LOCAL_FUNCTIONS
+    running = importlib.import_module(_RUNNING)
+    host: Mapping[str, object] = running.LOCAL_FUNCTIONS if hasattr(running, "LOCAL_FUNCTIONS") else running._LOCAL
     return Claims(IMPLEMENTED, authority, host)
 
 
@@ -132,8 +133,8 @@ def counts(states: tuple[FunctionState, ...]) -> dict[State, int]:
 
 def function_state(row: Function, claimed: Claims) -> FunctionState:
     """The state of one documented function; see `function_states`."""
-    python, place = _place(row)
     implementation = _implementation(row, claimed)
+    python, place = _place(row, implementation)
     if implementation is not None:
         where = _line(implementation.where)
         if implementation.state != "unsupported":
@@ -141,7 +142,7 @@ def function_state(row: Function, claimed: Claims) -> FunctionState:
             return FunctionState(row.table, row.function, python, where, "working", reason)
         refused = _by_flag(row, _REFUSED_BY_FLAG)
         state: State = "refused" if refused else "unsupported"
-        return FunctionState(row.table, row.function, python, where, state, refused or implementation.reason)
+        return FunctionState(row.table, row.function, python, where, state, implementation.reason or refused)
     where = _line(place) if place is not None else _row_line(row)
     refused = _by_flag(row, _REFUSED_BY_FLAG)
     if refused:
@@ -172,7 +173,7 @@ def _implementation(row: Function, claimed: Claims) -> Implementation | None:
     return None
 
 
-def _place(row: Function) -> tuple[str, Callable[..., object] | None]:
+def _place(row: Function, implementation: Implementation | None) -> tuple[str, Callable[..., object] | None]:
     """The dotted name of the function's place and the object there.
 
     A function without one keeps its bare name and the row that documents it: those of MSV1_0's subauthentication until
@@ -190,9 +191,13 @@ def _place(row: Function) -> tuple[str, Callable[..., object] | None]:
         raise NoPlace(f"{row.table}.{row.function}: no Protocol has {row.python_name}")
     if row.table in _RAW:
         module = _RAW[row.table]
-        function = getattr(importlib.import_module(module), row.python_name, None)
-        if callable(function):
-            return f"{module}.{row.python_name}", function
+        raw = importlib.import_module(module)
+        marked = "" if implementation is None else getattr(implementation.where, "__name__", "")
+        # The raw floor may spell a name with the prefix of its table (lsa_logon_user): then its mark says which it is.
+        for name in (row.python_name, marked):
+            function = getattr(raw, name, None)
+            if callable(function):
+                return f"{module}.{name}", function
     return row.python_name, None
 
 
