@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from secpkg.contract.flags import Capability, CredentialUse, InterfaceVersion
 from secpkg.contract.lsa_mode.functions import LsaFunctions
@@ -110,7 +110,7 @@ class Plain:
         self.requests: list[ContextRequest] = []
         self.acquired: object = None
         self.queried: object = Names("alice")
-        self.before_delete: Callable[[], object] | None = None
+        self.before_delete: object = None
         self.authority: LsaFunctions
 
     async def initialize(self, package_id: int, parameters: PackageParameters, authority: LsaFunctions) -> None:
@@ -233,6 +233,12 @@ class Lab:
         (_handle, step) = self.steps[-1]
         assert isinstance(step, Refused), step
         return step
+
+    def failure_of_last(self) -> BaseException:
+        """Whatever the last outcome failed with."""
+        (_value, error) = self.outcomes[-1]
+        assert error is not None
+        return error
 
     def failure(self) -> SecurityError:
         """The last outcome, which must be a documented failure."""

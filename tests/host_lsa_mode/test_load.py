@@ -17,7 +17,7 @@ from secpkg.contract.lsa_mode.ssp import ModuleTables
 from secpkg.contract.reference import member_names
 from secpkg.contract.requests import Request
 from secpkg.contract.status import SecurityError, Status
-from secpkg.contract.values import PackageInfo, PackageParameters
+from secpkg.contract.values import Call, PackageInfo, PackageParameters
 from secpkg.host.lsa_mode.functions import LSA_DISPATCH_TABLE, LSA_SECPKG_FUNCTION_TABLE
 from secpkg.host.lsa_mode.load import INTERFACE_VERSION, MAX_PACKAGES, LoadFault, explain, tables_of
 from secpkg.runtime.lsa_module import LsaModule
@@ -146,13 +146,17 @@ def test_r22_interface_versions_are_single_bits_in_order() -> None:
 
 
 def test_r23_a_function_beyond_the_returned_version_is_never_called() -> None:
-    journal: Journal = []
-    (old,) = load(Full("Old", journal), version=InterfaceVersion.V1)
-    assert old.broken == "get_extended_information is beyond the interface version that the module returned (R23)"
-    assert not journal
-    since = member_names("lsa_mode")["get_extended_information"].min_version
+    class Late(Full):
+        async def get_cred_ui_context(self, call: Call, context: object, credential_type: bytes) -> object: ...
+
+    since = member_names("lsa_mode")["get_cred_ui_context"].min_version
     assert isinstance(since, int)
-    (new,) = load(Full("New", journal), version=InterfaceVersion(since))
+    assert since > InterfaceVersion.V1
+    journal: Journal = []
+    (old,) = load(Late("Old", journal), version=InterfaceVersion.V1)
+    assert old.broken == "get_cred_ui_context is beyond the interface version that the module returned (R23)"
+    assert not journal
+    (new,) = load(Late("New", journal), version=InterfaceVersion(since))
     assert not new.broken
 
 

@@ -1,6 +1,7 @@
 """What one application has open in one worker: its credential handles and its contexts.
 
-Handles are numbers of one channel, never used twice, so that a stale handle or one of another process finds nothing.
+Handles are numbers of one channel, never used twice: a stale handle finds nothing, and one of another process reaches
+nothing of that process.
 A context moves through `Phase` by the table below; a boolean beside it says only whether a call is under way.
 """
 
@@ -75,7 +76,7 @@ class Context:
 
     __slots__ = ("busy", "credential", "doomed", "handle", "package", "phase", "role", "state")
 
-    def __init__(self, handle: int, package: HostedPackage, credential: Credential | None, role: Role) -> None:
+    def __init__(self, handle: int, package: HostedPackage, credential: Credential, role: Role) -> None:
         self.handle = handle
         self.package = package
         self.credential = credential
@@ -89,7 +90,7 @@ class Context:
 class Channel:
     """One application's channel and who is at its other end, as the authority said (lock 1)."""
 
-    __slots__ = ("caller", "closed", "contexts", "credentials", "half_open", "next_handle", "number")
+    __slots__ = ("acquiring", "caller", "closed", "contexts", "credentials", "half_open", "next_handle", "number")
 
     def __init__(self, number: int, caller: ClientInfo) -> None:
         self.number = number
@@ -97,6 +98,7 @@ class Channel:
         self.credentials: dict[int, Credential] = {}
         self.contexts: dict[int, Context] = {}
         self.half_open = 0
+        self.acquiring = 0
         self.next_handle = 1
         self.closed = False
 
@@ -121,8 +123,8 @@ class Channel:
             raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="context_handle_unknown") from None
 
     def room_for_credential(self) -> None:
-        """Refuse a credential beyond the limit."""
-        if len(self.credentials) >= MAX_CREDENTIALS:
+        """Refuse a credential beyond the limit; those under way count."""
+        if len(self.credentials) + self.acquiring >= MAX_CREDENTIALS:
             raise SecurityError(Status.SEC_E_INSUFFICIENT_MEMORY, reason="quota_credentials")
 
     def room_for_context(self) -> None:

@@ -17,15 +17,18 @@ from secpkg.contract.signatures import signatures
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import (
     MAX_PACKED_CONTEXT,
+    NEVER,
     Acquired,
     ClientInfo,
     Complete,
+    ContextAttributes,
     ContextRequest,
     Continue,
     LogonAudit,
     NeedMore,
     Refused,
     Step,
+    TokenReference,
 )
 from secpkg.host.lsa_mode.channel import TRANSITIONS, Channel, Context, Credential, Event, Phase, Role
 from secpkg.host.lsa_mode.load import LOGON_FUNCTIONS, PROTOCOLS, HostedPackage
@@ -34,10 +37,22 @@ from secpkg.host.lsa_mode.running import Running, Surroundings, as_security_erro
 SIGNATURES: Final = signatures(PROTOCOLS)
 _LEGS: Final = {Role.INITIATOR: "init_lsa_mode_context", Role.ACCEPTOR: "accept_lsa_mode_context"}
 _LSA_AP: Final = frozenset(
-    {*LOGON_FUNCTIONS, "call_package", "call_package_untrusted", "call_package_passthrough", "logon_terminated",
-     "post_logon_user", "pre_logon_user_surrogate", "post_logon_user_surrogate", "initialize_package"}
+    {
+        *LOGON_FUNCTIONS,
+        "call_package",
+        "call_package_untrusted",
+        "call_package_passthrough",
+        "logon_terminated",
+        "post_logon_user",
+        "pre_logon_user_surrogate",
+        "post_logon_user_surrogate",
+        "initialize_package",
+    }
 )
 MAX_REQUEST_TOKEN: Final = 128 * 1024
+_ULONG: Final = 0xFFFF_FFFF
+_FAR: Final = 2.0**53
+"""Seconds that no time reaches: beyond them a number is not one."""
 
 StepDone = Callable[[int, Step], None]
 """Told ``(context handle, step)``; handle 0 when no context exists."""
@@ -88,7 +103,7 @@ class Dispatcher:
             raise unsupported("acquire_credentials_handle")
         if package.draining:
             raise SecurityError(Status.SEC_E_SECPKG_NOT_FOUND, reason="package_draining")
-        if not 0 < use & CredentialUse.BOTH:
+        if not use & CredentialUse.BOTH:
             raise SecurityError(Status.SEC_E_UNSUPPORTED_FUNCTION, reason="credential_use_unknown")
         if logon_id is not None and logon_id != channel.caller.logon_id and not channel.caller.has_tcb_privilege:
             raise SecurityError(Status.SEC_E_NOT_OWNER, reason="logon_id_needs_tcb")  # R144
@@ -97,11 +112,14 @@ class Dispatcher:
         session = logon_id if logon_id is not None else channel.caller.logon_id
 
         def finished(value: object, error: BaseException | None) -> None:
-            if error is None and not isinstance(value, Acquired):
+            channel.acquiring -= 1
+            if error is None and not (isinstance(value, Acquired) and _is_time(value.expiry)):
                 error = _nonsense(value)
             if error is not None or not isinstance(value, Acquired):
+                if running.event is not None and error is not None:
+                    running.event.failed(error)
                 running.report()
-                done(None, error)
+                _unless_closed(channel, done)(None, error)
                 return
             handle = channel.new_handle()
             credential = Credential(package, value.credential, value.expiry)
@@ -117,7 +135,8 @@ class Dispatcher:
         running = Running(
             self.surroundings, package, "SpAcquireCredentialsHandle", finished, channel=channel.number, call=call
         )
-        running.start(function(call, principal, CredentialUse(use), session, authorization_data))
+        channel.acquiring += 1
+        running.start(function, call, principal, CredentialUse(use), session, authorization_data)
 
     def free(self, channel: Channel, handle: int, done: Done) -> None:
         """FreeCredentialsHandle: the credential goes with its last reference (R193)."""
@@ -127,7 +146,13 @@ class Dispatcher:
         if credential.contexts:
             done(None, None)
         else:
-            self._free(channel, credential, CallAttribute(0), done)
+            self._free(channel, credential, CallAttribute(0), _unless_closed(channel, done))
+
+    def _let_go(self, channel: Channel, credential: Credential) -> None:
+        """A context that was made from the credential is gone."""
+        credential.contexts -= 1
+        if credential.closed and not credential.contexts:
+            self._free(channel, credential, _attributes(channel), _ignore)
 
     def _free(self, channel: Channel, credential: Credential, attributes: CallAttribute, done: Done) -> None:
         function = credential.package.table.get("free_credentials_handle")
@@ -152,12 +177,10 @@ class Dispatcher:
             context = channel.context(handle)
             if context.role is not role or (context.phase is not Phase.PARTIAL and context.phase is not Phase.NEW):
                 raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason=f"context_is_{context.phase.value}")
-            if context.busy or context.doomed:
+            if context.busy:
                 raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="context_is_busy")  # spec/README 7
-            if credential is None:
-                credential = context.credential
-            elif credential.package is not context.package:
-                raise SecurityError(Status.SEC_E_WRONG_CREDENTIAL_HANDLE, reason="credential_of_another_package")
+            if credential is not None and credential is not context.credential:
+                raise SecurityError(Status.SEC_E_WRONG_CREDENTIAL_HANDLE, reason="credential_of_another_context")
         else:
             assert credential is not None
             if credential.package.draining:
@@ -173,8 +196,7 @@ class Dispatcher:
         if not handle:
             channel.contexts[context.handle] = context
             channel.half_open += 1
-            if credential is not None:
-                credential.contexts += 1
+            context.credential.contexts += 1
         context.busy = True
         call = self.surroundings.call(channel.caller)
         leg = _Leg(self, channel, context, first=not handle, received=len(request.token), done=done)
@@ -184,40 +206,44 @@ class Dispatcher:
             "SpInitLsaModeContext" if role is Role.INITIATOR else "SpAcceptLsaModeContext",
             leg.finished,
             channel=channel.number,
+            call_id=self.surroundings.calls,
             call=call,
         )
         leg.running = running
-        running.start(function(call, None if credential is None else credential.state, context.state, request))
+        running.start(function, call, context.credential.state, context.state, request)
 
     def delete(self, channel: Channel, handle: int, done: Done) -> None:
-        """DeleteSecurityContext: the user half is gone already (spec/README 9). While a leg runs, the end of the leg
-        deletes.
+        """DeleteSecurityContext: the user half is gone already (spec/README 9). While a call of the context runs, the
+        end of that call deletes (R192); until then a further delete is told that it is deleted (R191).
         """
         context = channel.context(handle)
         if context.busy:
             context.doomed = True
             done(None, None)
         else:
-            self.remove(channel, context, CallAttribute(0), done)
+            self.remove(channel, context, CallAttribute(0), _unless_closed(channel, done))
 
     def remove(self, channel: Channel, context: Context, attributes: CallAttribute, done: Done) -> None:
-        """Take a context out of its channel and tell its package, exactly once."""
+        """Take a context out of its channel and tell its package, exactly once; then let go of its credential
+        (R193).
+        """
         if channel.contexts.pop(context.handle, None) is None:
             done(None, None)
             return
         if context.phase is Phase.NEW or context.phase is Phase.PARTIAL:
             channel.half_open -= 1
-        credential = context.credential
-        if credential is not None:
-            credential.contexts -= 1
-            if credential.closed and not credential.contexts:
-                self._free(channel, credential, attributes, _ignore)
+
+        def deleted(value: object, error: BaseException | None) -> None:
+            self._let_go(channel, context.credential)
+            done(value, error)
+
         function = context.package.table.get("delete_context")
         if function is None or context.state is None:
-            done(None, None)
+            deleted(None, None)
             return
         call = self.surroundings.call(channel.caller, attributes)
-        self._plain(context.package, "SpDeleteContext", function, (call, context.state), channel, done, context.handle)
+        arguments = (call, context.state)
+        self._plain(context.package, "SpDeleteContext", function, arguments, channel, deleted, context.handle)
 
     def query(self, channel: Channel, handle: int, attribute: int, done: Done) -> None:
         """QueryContextAttributes of the LSA half."""
@@ -225,11 +251,23 @@ class Dispatcher:
         function = context.package.table.get("query_context_attributes")
         if function is None:
             raise unsupported("query_context_attributes")
-        if context.busy or context.phase is not Phase.COMPLETE:
+        if context.phase is not Phase.COMPLETE:
             raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason=f"context_is_{context.phase.value}")
+        if context.busy:
+            raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="context_is_busy")  # spec/README 7
+
+        def finished(value: object, error: BaseException | None) -> None:
+            context.busy = False
+            if context.doomed:
+                self.remove(channel, context, _attributes(channel), _ignore)
+            if error is None and not isinstance(value, ContextAttributes):
+                value, error = None, _nonsense(value)
+            _unless_closed(channel, done)(value, error)
+
+        context.busy = True
         call = self.surroundings.call(channel.caller)
         arguments = (call, context.state, attribute)
-        self._plain(context.package, "SpQueryContextAttributes", function, arguments, channel, done, handle)
+        self._plain(context.package, "SpQueryContextAttributes", function, arguments, channel, finished, handle)
 
     def close(self, channel: Channel) -> None:
         """The application is gone: run its handles down, each exactly once, contexts before credentials (R193)."""
@@ -271,10 +309,8 @@ class Dispatcher:
             running.report()
             done(value, error)
 
-        running = Running(
-            self.surroundings, package, _documented(function_name), finished, call_id=call_id, call=call
-        )
-        running.start(function(*arguments))
+        running = Running(self.surroundings, package, _documented(function_name), finished, call_id=call_id, call=call)
+        running.start(function, *arguments)
 
     def _plain(
         self,
@@ -294,7 +330,7 @@ class Dispatcher:
 
         call = arguments[0]
         running = Running(self.surroundings, package, name, finished, channel=channel.number, call=call)  # type: ignore[arg-type]  # the first argument of all these is the Call
-        running.start(function(*arguments))
+        running.start(function, *arguments)
 
 
 class _Leg:
@@ -319,16 +355,10 @@ class _Leg:
         context = self.context
         if error is not None:
             failure = as_security_error(error)
-            step: Step = Refused(
-                failure.status, failure.token or b"", failure.reason, failure.substatus
-            )
-        else:
-            step = checked_step(context.package, value, self.received)
-        self.step = step
-        if isinstance(step, Continue):
-            context.state = step.context
-        elif isinstance(step, Complete):
-            context.state = step.context
+            value = Refused(failure.status, failure.token or b"", failure.reason, failure.substatus)
+        if isinstance(value, Continue | Complete) and value.context is not None:
+            context.state = value.context  # also of a step that is refused below: it is the package's to delete
+        self.step = step = self._still_wanted(checked_step(context, value, self.received))
         event = self.running.event
         if event is not None:
             event.handle, event.received = context.handle, self.received
@@ -338,12 +368,19 @@ class _Leg:
             if isinstance(step, Refused):
                 event.reason = step.reason
         self.running.report()
+        status, audited = step_status(step), self.running.audited
         final = isinstance(step, Complete | Refused)
-        if final and context.role is Role.ACCEPTOR and not self.running.audited:
+        if final and context.role is Role.ACCEPTOR and (audited is None or audited.is_error != status.is_error):
             reason = step.reason if isinstance(step, Refused) else ""
-            self.running.audit(LogonAudit(step_status(step), "", reason=reason), self._audited)
+            self.running.audit(LogonAudit(status, "", reason=reason), self._audited)
         else:
             self._release()
+
+    def _still_wanted(self, step: Step) -> Step:
+        """The step, or a refusal when the context was deleted while the leg ran: nobody holds what was granted."""
+        if self.context.doomed and not isinstance(step, Refused):
+            return Refused(Status.SEC_E_UNFINISHED_CONTEXT_DELETED, reason="context_deleted")
+        return step
 
     def _audited(self, _value: object, error: BaseException | None) -> None:
         if error is not None:  # no record, no success (lock 10)
@@ -352,16 +389,14 @@ class _Leg:
         self._release()
 
     def _release(self) -> None:
-        context, channel, step = self.context, self.channel, self.step
+        context, channel, step = self.context, self.channel, self._still_wanted(self.step)
         before = context.phase
         context.phase = TRANSITIONS[before, _EVENTS[type(step)]]
         context.busy = False
         if context.phase is Phase.COMPLETE or context.phase is Phase.FAILED:
             channel.half_open -= 1
-        gone = context.doomed or channel.closed
-        if gone or (self.first and context.phase is Phase.FAILED):
-            attributes = CallAttribute.CLEANUP if channel.closed else CallAttribute(0)
-            self.dispatcher.remove(channel, context, attributes, _ignore)
+        if context.doomed or (self.first and context.phase is Phase.FAILED):
+            self.dispatcher.remove(channel, context, _attributes(channel), _ignore)
         if not channel.closed:
             exists = context.handle in channel.contexts
             self.done(context.handle if exists else 0, step)
@@ -386,33 +421,47 @@ def step_status(step: Step) -> Status:
     return step.status
 
 
-def checked_step(package: HostedPackage, value: object, received: int) -> Step:
+def checked_step(context: Context, value: object, received: int) -> Step:
     """What a package returned from a leg, or the refusal that stands for it when it is not what the contract asks."""
+    package = context.package
     if isinstance(value, Refused):
         if not isinstance(value.status, Status) or not value.status.is_error:
             return _broken("refused_without_an_error")
+        if not isinstance(value.substatus, Status) or not isinstance(value.reason, str):
+            return _broken("step_members_of_a_wrong_type")
         if value.status is Status.SEC_E_INCOMPLETE_MESSAGE:
             return _broken("need_more_is_its_own_step")
         return value if _fits(package, value.token) else _broken("token_exceeds_max_token")
     if isinstance(value, NeedMore):
-        return value
+        return value if _is_ulong(value.missing) else _broken("step_members_of_a_wrong_type")
     if not isinstance(value, Continue | Complete):
         return _broken(f"package_returned_{type(value).__name__}")
-    if not isinstance(value.attributes, int) or not isinstance(value.expiry, float | int):
+    if not _is_ulong(value.attributes) or not _is_time(value.expiry) or not isinstance(value.complete_needed, bool):
         return _broken("step_members_of_a_wrong_type")
     if not _fits(package, value.token):
         return _broken("token_exceeds_max_token")  # R35
     if isinstance(value, Continue):
-        return value
+        return value if context.state is not None else _broken("continue_without_a_context")  # R152
     packed = value.packed_context
     if packed is None:
         if package.info.capabilities & (Capability.INTEGRITY | Capability.PRIVACY):
             return _broken("no_packed_context")  # R154
     elif not isinstance(packed, bytes) or not 0 < len(packed) <= MAX_PACKED_CONTEXT:
         return _broken("packed_context_size")
-    if not 0 <= value.leftover <= received:
+    access = value.access_token
+    if access is not None and not (isinstance(access, TokenReference) and isinstance(access.value, bytes)):
+        return _broken("access_token_is_no_reference")
+    if not _is_ulong(value.leftover) or value.leftover > received:
         return _broken("leftover_exceeds_the_input")
     return value
+
+
+def _is_ulong(number: object) -> bool:
+    return isinstance(number, int) and 0 <= number <= _ULONG
+
+
+def _is_time(seconds: object) -> bool:
+    return isinstance(seconds, float | int) and (seconds == NEVER or -_FAR < seconds < _FAR)
 
 
 def _fits(package: HostedPackage, token: object) -> bool:
@@ -427,10 +476,26 @@ def _nonsense(value: object) -> SecurityError:
     return SecurityError(Status.SEC_E_INTERNAL_ERROR, reason=f"package_returned_{type(value).__name__}")
 
 
+def _attributes(channel: Channel) -> CallAttribute:
+    return CallAttribute.CLEANUP if channel.closed else CallAttribute(0)
+
+
+def _unless_closed(channel: Channel, done: Done) -> Done:
+    """``done``, which stays silent once the application is gone."""
+
+    def told(value: object, error: BaseException | None) -> None:
+        if not channel.closed:
+            done(value, error)
+
+    return told
+
+
 def _ignore(_value: object, _error: BaseException | None) -> None:
     """Nobody waits for the outcome; the trace has it."""
 
 
 def _documented(python_name: str) -> str:
+    if python_name == "get_cred_ui_context":
+        return "SpGetCredUIContext"
     prefix = "LsaAp" if python_name in _LSA_AP else "Sp"
     return prefix + "".join(part.capitalize() for part in python_name.split("_"))

@@ -18,7 +18,9 @@ from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import Call, ClientInfo, LogonAudit
 from secpkg.host.lsa_mode.load import HostedPackage
 
-_AUDITS: Final = frozenset({"audit_logon", "audit_logon_ex", "convert_auth_data_to_token"})
+_AUDITS: Final = frozenset({"audit_logon", "audit_logon_ex"})
+_TOKENS: Final = frozenset({"convert_auth_data_to_token", "create_token", "create_token_ex"})
+"""LSA functions that leave an audit record: the first two the one that they are given, the others a logon's."""
 
 
 class Link(Protocol):
@@ -34,8 +36,19 @@ class Link(Protocol):
 class TraceEvent:
     """A finished call, for an observer."""
 
-    __slots__ = ("channel", "function", "handle", "kind", "package", "reason", "received", "seconds", "sent", "start",
-                 "status")
+    __slots__ = (
+        "channel",
+        "function",
+        "handle",
+        "kind",
+        "package",
+        "reason",
+        "received",
+        "seconds",
+        "sent",
+        "start",
+        "status",
+    )
 
     def __init__(self, kind: str, function: str, package: str, channel: int, start: float) -> None:
         self.kind = kind
@@ -49,6 +62,11 @@ class TraceEvent:
         self.received = 0
         self.sent = 0
         self.reason = ""
+
+    def failed(self, error: BaseException) -> None:
+        """Put a failure's status and reason on the event."""
+        failure = as_security_error(error)
+        self.status, self.reason = failure.status, failure.reason
 
 
 Observer = Callable[[TraceEvent], None]
@@ -103,14 +121,20 @@ class Running:
         self.channel = channel
         self.call_id = call_id
         self.call = call
-        self.audited = False
+        self.audited: Status | None = None
+        """Status in the last record that the authority wrote for this call; None while there is none."""
         self._done = done
         self.event: TraceEvent | None = None
         if surroundings.observer is not None:
             self.event = TraceEvent("package", function, package.info.name, channel, time.monotonic())
 
-    def start(self, coroutine: object) -> None:
-        """Drive the package's coroutine; ``done`` is told exactly once."""
+    def start(self, function: Callable[..., object], *arguments: object) -> None:
+        """Call the package's function and drive its coroutine; ``done`` is told exactly once, whatever is raised."""
+        try:
+            coroutine = function(*arguments)
+        except BaseException as raised:
+            self._end(None, raised)
+            return
         if not isinstance(coroutine, Coroutine):
             self._end(None, SecurityError(Status.SEC_E_INTERNAL_ERROR, reason="package_function_is_no_coroutine"))
             return
@@ -118,7 +142,6 @@ class Running:
 
     def audit(self, record: LogonAudit, done: Done) -> None:
         """Have the authority write a record that the package owed, then go on."""
-        self.audited = True
 
         async def write() -> None:
             await Request("audit_logon", (record,))
@@ -127,37 +150,43 @@ class Running:
 
     def _ask(self, request: Request[object], resume: Resume) -> object:
         function = request.function
-        if function in _AUDITS:
-            self.audited = True
         local = _LOCAL.get(function)
         if local is not None:
             return local(self, *request.arguments)
         surroundings = self.surroundings
+        recorder = None
+        if function in _AUDITS or function in _TOKENS:
+            resume = recorder = _Recorder(self, request, resume)
         if surroundings.observer is not None:
             resume = self._observed(function, surroundings.observer, resume)
         try:
             answer = surroundings.link.ask(
                 self.package.package_id, self.channel, self.call_id, function, request.arguments, resume
             )
-        except SecurityError as refused:
+        except Exception as refused:
+            if recorder is not None:
+                recorder.note(refused)
             if surroundings.observer is not None:
                 resume_traced(resume, None, refused)
             raise
-        if surroundings.observer is not None and answer is not PARKED:
-            resume_traced(resume, answer, None)
+        if answer is not PARKED:
+            if recorder is not None:
+                recorder.note(None)
+            if surroundings.observer is not None:
+                resume_traced(resume, answer, None)
         return answer
 
     def _observed(self, function: str, observer: Observer, resume: Resume) -> Resume:
-        return _Observed(TraceEvent("lsa", function, self.package.info.name, self.channel, time.monotonic()),
-                         observer, resume)
+        return _Observed(
+            TraceEvent("lsa", function, self.package.info.name, self.channel, time.monotonic()), observer, resume
+        )
 
     def _end(self, value: object, error: BaseException | None) -> None:
         event = self.event
         if event is not None:
             event.seconds = time.monotonic() - event.start
             if error is not None:
-                failure = as_security_error(error)
-                event.status, event.reason = failure.status, failure.reason
+                event.failed(error)
         self._done(value, error)
 
     def report(self) -> None:
@@ -165,6 +194,36 @@ class Running:
         observer = self.surroundings.observer
         if self.event is not None and observer is not None:
             observer(self.event)
+
+
+class _Recorder:
+    """A resume function that first notes which final status is on the audit record now.
+
+    Only an answer counts, not the asking. A token that was refused by a rule of the account (R55) is on the record too:
+    the authority wrote it. Of its other failures the host cannot know, and writes one itself.
+    """
+
+    __slots__ = ("_request", "_resume", "_running")
+
+    def __init__(self, running: Running, request: Request[object], resume: Resume) -> None:
+        self._running = running
+        self._request = request
+        self._resume = resume
+
+    def note(self, error: BaseException | None) -> None:
+        if self._request.function in _TOKENS:
+            if error is None:
+                self._running.audited = Status.SEC_E_OK
+            elif isinstance(error, SecurityError) and error.status is Status.STATUS_ACCOUNT_RESTRICTION:
+                self._running.audited = error.status
+        elif error is None:
+            record = self._request.arguments[0] if self._request.arguments else None
+            if isinstance(record, LogonAudit) and isinstance(record.status, Status):
+                self._running.audited = record.status
+
+    def __call__(self, value: object, error: BaseException | None) -> None:
+        self.note(error)
+        self._resume(value, error)
 
 
 class _Observed:
@@ -181,8 +240,7 @@ class _Observed:
         event = self._event
         event.seconds = time.monotonic() - event.start
         if error is not None:
-            failure = as_security_error(error)
-            event.status, event.reason = failure.status, failure.reason
+            event.failed(error)
         self._observer(event)
 
     def __call__(self, value: object, error: BaseException | None) -> None:
@@ -198,10 +256,13 @@ def resume_traced(resume: Resume, _value: object, error: BaseException | None) -
 
 def as_security_error(error: BaseException) -> SecurityError:
     """What a caller is told of an exception: a package's own statuses as they are, anything else SEC_E_INTERNAL_ERROR
-    with the kind of exception as the named reason (its text may hold secrets and is dropped).
+    with the kind of exception as the named reason (its text may hold secrets and is dropped). A status that is no error
+    cannot be raised: nothing that failed may look like success.
     """
     if isinstance(error, SecurityError):
-        return error
+        if isinstance(error.status, Status) and error.status.is_error:
+            return error
+        return SecurityError(Status.SEC_E_INTERNAL_ERROR, reason="raised_without_an_error")
     return SecurityError(Status.SEC_E_INTERNAL_ERROR, reason=f"package_raised_{type(error).__name__}")
 
 
