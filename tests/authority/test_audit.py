@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import os
 import stat
@@ -60,6 +62,7 @@ def test_hostile_text_stays_one_short_line(path: Path) -> None:
 def test_the_chain_goes_on_after_a_restart(path: Path) -> None:
     written(path)
     lines = written(path)
+    assert opened(path).count == 6
     assert verify(path, KEY) == 6 and [r.seq for r in read(lines, KEY)] == [1, 2, 3, 4, 5, 6]
 
 
@@ -104,6 +107,14 @@ def test_a_broken_end_is_not_continued(path: Path) -> None:
     written(path)
     with path.open("ab") as file:
         file.write(b'{"seq":4}\n')
+    with pytest.raises(AuditBroken, match="audit_chain_broken"):
+        opened(path)
+
+
+def test_a_record_of_a_later_version_is_not_continued(path: Path) -> None:
+    body = b'{"seq":1,"colour":"red"}'
+    mac = hmac.new(KEY, body, hashlib.sha256).hexdigest().encode()
+    path.write_bytes(body[:-1] + b',"mac":"' + mac + b'"}\n')
     with pytest.raises(AuditBroken, match="audit_chain_broken"):
         opened(path)
 

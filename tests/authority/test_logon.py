@@ -138,8 +138,9 @@ def test_the_reason_and_the_name_are_recorded_whatever_the_outcome_R46_R54(world
     assert unknown.status == wrong.status == Status.STATUS_LOGON_FAILURE
     assert (unknown.substatus, wrong.substatus) == (Status.STATUS_SUCCESS, Status.STATUS_SUCCESS)
     first, second = world.records("logon")
-    assert (first.claimed["account_name"], first.facts["reason"]) == ("nobody", "no_such_user")
-    assert (second.claimed["account_name"], second.facts["reason"]) == ("alice", "proof_wrong")
+    assert (first.claimed["account_name"], first.claimed["reason"]) == ("nobody", "no_such_user")
+    assert (second.claimed["account_name"], second.claimed["reason"]) == ("alice", "proof_wrong")
+    assert first.facts["reason"] == second.facts["reason"] == "refused_by_package", "its reason is its claim (lock 10)"
     assert not any(PASSWORD.encode() in line or b'"wrong"' in line for line in world.audit.lines())
 
 
@@ -380,7 +381,7 @@ def test_a_package_that_fails_to_accept_is_recorded_and_changes_nothing(world: W
     world.logon(world.connect(), hello)
     assert world.called("accept_credentials") == ["Hello", "Other"]
     (record,) = world.records("accept_credentials")
-    assert (record.package, record.facts["reason"]) == ("Hello", "worker_died")
+    assert (record.package, record.claimed["reason"]) == ("Hello", "worker_died")
 
 
 def test_the_record_stands_before_anybody_hears_of_the_logon_lock10(world: World) -> None:
@@ -430,4 +431,4 @@ def test_failures_are_recorded_even_when_they_cannot_be_counted(world: World, mo
     broken = raising(SecurityError(Status.STATUS_INTERNAL_ERROR, reason="storage"))
     monkeypatch.setattr(world.store, "record_failure", broken)
     assert refused(world, hello).status == Status.STATUS_INTERNAL_ERROR
-    assert world.records("logon")[0].facts["reason"] == "no_such_user"
+    assert world.records("logon")[0].claimed["reason"] == "no_such_user"

@@ -140,6 +140,8 @@ def test_places_that_cannot_be_read_or_written(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     assert refusal(Registry(tmp_path / "folder").read).reason == "registry_unreadable"
     assert refusal(Registry(tmp_path / "no" / "file").add, entry()).reason == "registry_unwritable"
+    (tmp_path / ".locked.lock").symlink_to(tmp_path / "elsewhere")
+    assert refusal(Registry(tmp_path / "locked").add, entry()).reason == "registry_unwritable"
     (tmp_path / ".busy.new").mkdir()
     assert refusal(Registry(tmp_path / "busy").add, entry()).reason == "registry_unwritable"
 

@@ -91,7 +91,7 @@ def test_a_package_that_fails_at_the_end_is_recorded_and_the_others_hear_it_R93_
     world.lsa.connections.close(connection)
     assert world.called("logon_terminated") == ["Hello", "B"]
     (record,) = world.records("logon_terminated")
-    assert record.package == "Hello" and record.facts["reason"] == "worker_died"
+    assert record.package == "Hello" and record.claimed["reason"] == "worker_died"
 
 
 def test_a_package_that_keeps_a_credential_hears_of_the_end(world: World) -> None:
@@ -213,9 +213,10 @@ def test_an_unfinished_session_is_its_packages_alone_R116(world: World, origin: 
 
 
 def test_delete_removes_the_first_entry_with_the_key_only_R115(world: World, origin: Origin) -> None:
-    for value in (b"1", b"2"):
-        call(world, origin, "add_credential", LUID, b"k", value)
+    for key, value in ((b"other", b"0"), (b"k", b"1"), (b"k", b"2")):
+        call(world, origin, "add_credential", LUID, key, value)
     call(world, origin, "delete_credential", LUID, b"k")
+    call(world, origin, "delete_credential", LUID, b"other")
     assert entry(world, origin)[1] == b"2"
     call(world, origin, "delete_credential", LUID, b"k")
     assert status_of(world, origin, "delete_credential", LUID, b"k")[0] == Status.ERROR_GEN_FAILURE

@@ -124,7 +124,10 @@ async def _ask_package(
     arguments: tuple[object, ...] = (request,)
     if function == "logon_user_ex3":
         arguments = (request, SurrogateLogon(0))
-    answer = await Request[object](function, arguments, target)
+    try:
+        answer = await Request[object](function, arguments, target)
+    except SecurityError as raised:
+        raise _refused_by_package(attempt, raised.status, raised.substatus, raised.reason) from None
     if isinstance(answer, LogonResult):
         attempt.proven = True
         attempt.logon_id = _own_pending(authority, answer.logon_id, target.package_id)
@@ -135,8 +138,13 @@ async def _ask_package(
         return answer
     if isinstance(answer, LogonRefused) and answer.status.is_error:
         attempt.account_name = answer.account_name or request.username
-        raise SecurityError(answer.status, substatus=answer.substatus, reason=answer.reason)
+        raise _refused_by_package(attempt, answer.status, answer.substatus, answer.reason)
     raise SecurityError(Status.STATUS_INTERNAL_ERROR, reason="logon_result_invalid")
+
+
+def _refused_by_package(attempt: _Attempt, status: Status, substatus: Status, reason: str) -> SecurityError:
+    attempt.claimed["reason"] = reason
+    return SecurityError(status, substatus=substatus, reason="refused_by_package")
 
 
 def _own_pending(authority: LocalSecurityAuthority, logon_id: int, package_id: int) -> int:

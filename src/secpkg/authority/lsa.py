@@ -158,11 +158,21 @@ class LocalSecurityAuthority:
         self.credentials.bind(session.logon_id, principal.sid)
         self.sessions.establish(session, principal, token, logon_server)
 
-    def record_quietly(self, event: str, failed: SecurityError, package: str, **facts: Fact) -> None:
-        """Record a failure that changes nothing; a record that cannot be written stops the next logon, not this."""
+    def record_quietly(
+        self, event: str, failed: SecurityError, package: str, *, claimed: bool = True, **facts: Fact
+    ) -> None:
+        """Record a failure that changes nothing; a record that cannot be written stops the next logon, not this.
+
+        With ``claimed`` the reason is the package's own.
+        """
+        reason: dict[str, Fact] = {"reason": failed.reason}
         try:
             self.audit.append(
-                event, status=failed.status, package=package, facts={**facts, "reason": failed.reason}
+                event,
+                status=failed.status,
+                package=package,
+                facts=facts if claimed else {**facts, **reason},
+                claimed=reason if claimed else None,
             )
         except SecurityError:
             return

@@ -60,11 +60,13 @@ async def verifiers(
     for entry in authority.packages.having("accept_credentials"):
         target = PackageTarget.of(entry.package_id, by)
         arguments = (LogonType.UNDEFINED_LOGON_TYPE, name, visible_to(entry, primary), None)
+        answered = False
         try:
             answer = await Request[object]("accept_credentials", arguments, target)
+            answered = True
             kept = _checked(entry, answer)
         except SecurityError as failed:
-            authority.record_quietly("set_password", failed, entry.name, account_name=name)
+            authority.record_quietly("set_password", failed, entry.name, claimed=not answered, account_name=name)
             raise
         finally:
             authority.end_call(target.origin, discard_sessions=True)
