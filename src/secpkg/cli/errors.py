@@ -18,6 +18,8 @@ UNREACHABLE: Final = 3
 _REASONS: Final = {
     "no_such_module": "install the distribution that offers the module where the authority runs, then add it again",
     "module_offered_twice": "uninstall all but one of the distributions that offer a module of this name",
+    "no_package_keeps_a_verifier": "let a package see passwords: secpkg packages add MODULE --primary-credentials",
+    "password_too_short": "choose a longer password",
     "module_is_inbox": "inbox packages cannot be added, removed, replaced or wrapped",
     "authority_address": "an address is unix:/path, with an absolute path, or embedded:",
     "authority_foreign_uid": "if that uid is meant to run it, name it in the configuration as one of authority_uids",
