@@ -56,10 +56,11 @@ class OpenedPackage:
 class Connection:
     """A link and what hangs on it. ``authority`` is what it was opened for: an address or an object."""
 
-    __slots__ = ("__weakref__", "authority", "deferred", "link", "opened")
+    __slots__ = ("__weakref__", "asynchronous", "authority", "deferred", "link", "opened")
 
-    def __init__(self, authority: object, link: AuthorityLink) -> None:
+    def __init__(self, authority: object, link: AuthorityLink, *, asynchronous: bool = False) -> None:
         self.authority = authority
+        self.asynchronous = asynchronous
         self.link = link
         self.opened: dict[tuple[str, int], OpenedPackage] = {}
         self.deferred: deque[schema.ToAuthority] = deque(maxlen=MAX_DEFERRED)
@@ -129,7 +130,8 @@ async def open_connection(authority: object, logon_process_name: str | None, *, 
             link = await (Exchange(function) if logon_process_name is None else Exchange(function, logon_process_name))
     except ChannelError as error:
         raise authority_error(error) from error
-    return Connection(authority, link)
+    awaited = asynchronous and isinstance(authority, str) and authority != where.EMBEDDED
+    return Connection(authority, link, asynchronous=awaited)
 
 
 class Connections:
@@ -138,10 +140,10 @@ class Connections:
     That to an object is kept in the object itself, since both refer to each other and shall go together.
     """
 
-    __slots__ = ("__weakref__", "_asynchronous", "_by_address", "_lock")
+    __slots__ = ("__weakref__", "_by_address", "_lock", "asynchronous")
 
     def __init__(self, *, asynchronous: bool = False) -> None:
-        self._asynchronous = asynchronous
+        self.asynchronous = asynchronous
         self._by_address: dict[str, Connection] = {}
         self._lock = threading.Lock()
         fork.guard(self)
@@ -152,7 +154,7 @@ class Connections:
         known = self._known(found)
         if known is not None:
             return known
-        opened = await open_connection(found, None, asynchronous=self._asynchronous)
+        opened = await open_connection(found, None, asynchronous=self.asynchronous)
         with self._lock:
             known = self._known(found)
             if known is None:

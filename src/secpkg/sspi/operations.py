@@ -151,6 +151,8 @@ async def open_backend(
     if found is not None:
         return ProviderBackend(*found)
     if session is not None and session.applies_to(authority):
+        if session.connection.asynchronous and not connections.asynchronous:
+            raise SecurityError(Status.SEC_E_NO_CREDENTIALS, reason="logon_session_of_event_loop")
         opened = await session.connection.package(package, session.token)
     else:
         opened = await (await connections.shared(authority)).package(package)

@@ -1,0 +1,111 @@
+"""Client, server and access token for asyncio: what waits is awaited, sealing and signing stay plain calls."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from secpkg.aio.driving import connections, drive
+from secpkg.contract.flags import CredentialUse
+from secpkg.ipc.access_token import TokenHandle
+from secpkg.sspi.client import DEFAULT_REQUIREMENTS as CLIENT_REQUIREMENTS
+from secpkg.sspi.credential import identity_of
+from secpkg.sspi.party import CredentialSource, Party
+from secpkg.sspi.server import DEFAULT_REQUIREMENTS as SERVER_REQUIREMENTS
+
+
+class AccessToken(TokenHandle):
+    """An access token whose calls are awaited."""
+
+    __slots__ = ()
+
+    async def close(self) -> None:
+        """CloseHandle. Harmless when repeated."""
+        await drive(self._close())
+
+    async def descriptor(self) -> int:
+        """A new file descriptor (close-on-exec) that stands for the token and can be passed to another process; the
+        caller closes it.
+        """
+        return await drive(self._descriptor())
+
+    async def __aenter__(self) -> AccessToken:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+class AsyncParty(Party):
+    """What client and server have in common."""
+
+    async def step(self, token: bytes | None = None) -> bytes | None:
+        """One leg, as `secpkg.sspi.client.BlockingParty.step`; the first one acquires the credential. A leg that is
+        cancelled leaves a context that can only be closed.
+        """
+        return await drive(self._step(token))
+
+    async def peer(self) -> str:
+        """The name of the peer that was authenticated (SECPKG_ATTR_NAMES)."""
+        return await drive(self._peer())
+
+    async def session_key(self) -> bytes:
+        """SECPKG_ATTR_SESSION_KEY."""
+        return await drive(self._session_key())
+
+    async def access_token(self) -> AccessToken:
+        """QuerySecurityContextToken: the caller's to close (R202). SEC_E_NO_IMPERSONATION when there is none."""
+        return AccessToken(*await drive(self._query_token()))
+
+    async def close(self) -> None:
+        """DeleteSecurityContext, then FreeCredentialsHandle. Harmless when repeated."""
+        await drive(self._close())
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+class Client(AsyncParty):
+    """The initiator; parameters as for `secpkg.Client`. Made and used on a running event loop."""
+
+    def __init__(
+        self,
+        package: str,
+        *,
+        username: str | None = None,
+        domain: str = "",
+        password: str | None = None,
+        target: str | None = None,
+        channel_bindings: bytes | None = None,
+        requirements: int = CLIENT_REQUIREMENTS,
+        authority: object = None,
+    ) -> None:
+        identity = identity_of(username, domain, password)
+        source = CredentialSource(connections(), package, CredentialUse.OUTBOUND, identity, authority)
+        super().__init__(False, source, True, target, channel_bindings, requirements)
+
+    async def __aenter__(self) -> Client:
+        await drive(self._source._open())
+        return self
+
+
+class Server(AsyncParty):
+    """The acceptor; parameters as for `secpkg.Server`. Impersonation changes a thread and is refused on the loop's."""
+
+    def __init__(
+        self,
+        package: str,
+        *,
+        channel_bindings: bytes | None = None,
+        requirements: int = SERVER_REQUIREMENTS,
+        authority: object = None,
+    ) -> None:
+        source = CredentialSource(connections(), package, CredentialUse.INBOUND, None, authority)
+        super().__init__(True, source, True, None, channel_bindings, requirements)
+
+    async def __aenter__(self) -> Server:
+        await drive(self._source._open())
+        return self

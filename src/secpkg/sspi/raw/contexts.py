@@ -1,0 +1,241 @@
+"""Context management."""
+
+from __future__ import annotations
+
+from secpkg.contract.flags import SECURITY_NATIVE_DREP, BufferType
+from secpkg.contract.implements import implements
+from secpkg.contract.status import SecurityError, Status
+from secpkg.contract.values import NEVER, ContextAttributes, Message, SecBuffer
+from secpkg.host.user_mode.contexts import TYPE_MASK
+from secpkg.ipc.access_token import AccessToken
+from secpkg.ipc.link import run
+from secpkg.sspi import operations
+from secpkg.sspi.operations import ContextHandle, CredentialHandle, LegResult
+
+ContextResult = tuple[Status, ContextHandle | None, Message, int, float]
+"""Status, new context, output buffers, attributes granted, expiry in UTC seconds."""
+
+
+@implements("sspi", "InitializeSecurityContext")
+def initialize_security_context(
+    credential: CredentialHandle | None,
+    context: ContextHandle | None,
+    target_name: str | None,
+    context_req: int,
+    input: Message | None = None,  # pInput
+    target_data_rep: int = SECURITY_NATIVE_DREP,
+) -> ContextResult:
+    """InitializeSecurityContext: one leg. ``input`` takes at most one TOKEN and one CHANNEL_BINDINGS buffer (R233),
+    whose data are the application's; buffers of other types go to the package as they are. Output: the TOKEN when there
+    is one, also with an error (R185); EXTRA with the bytes that were not consumed; MISSING, whose data are the count
+    as 4 bytes little-endian. Attributes count after SEC_E_OK only (R186). Page:
+    sspi/nf-sspi-initializesecuritycontextw.
+    """
+    return _leg(False, credential, context, target_name, context_req, input, target_data_rep)
+
+
+@implements("sspi", "AcceptSecurityContext")
+def accept_security_context(
+    credential: CredentialHandle | None,
+    context: ContextHandle | None,
+    input: Message | None,  # pInput
+    context_req: int,
+    target_data_rep: int = SECURITY_NATIVE_DREP,
+) -> ContextResult:
+    """AcceptSecurityContext: one leg, as `initialize_security_context`; every output TOKEN goes to the client, whatever
+    the status (R188). Page: sspi/nf-sspi-acceptsecuritycontext.
+    """
+    return _leg(True, credential, context, None, context_req, input, target_data_rep)
+
+
+def _leg(
+    accept: bool,
+    credential: CredentialHandle | None,
+    context: ContextHandle | None,
+    target: str | None,
+    requirements: int,
+    given: Message | None,
+    data_representation: int,
+) -> ContextResult:
+    try:
+        token, bindings, others = _sorted(given or [])
+        result = run(
+            operations.leg(
+                accept, credential, context, token, target=target, requirements=requirements,
+                channel_bindings=bindings, data_representation=data_representation, buffers=others,
+            )
+        )
+    except SecurityError as error:
+        return error.status, context, _token(error.token or b""), 0, NEVER
+    return result.status, result.context, _output(result, token), result.attributes, result.expiry
+
+
+def _sorted(given: Message) -> tuple[bytes, bytes | None, tuple[SecBuffer, ...]]:
+    token: bytes | None = None
+    bindings: bytes | None = None
+    others: list[SecBuffer] = []
+    for buffer in given:
+        kind = buffer.type & TYPE_MASK
+        if kind == BufferType.TOKEN and token is None:
+            token = bytes(buffer.data)
+        elif kind == BufferType.CHANNEL_BINDINGS and bindings is None:
+            bindings = bytes(buffer.data)
+        elif kind in (BufferType.TOKEN, BufferType.CHANNEL_BINDINGS):
+            raise SecurityError(Status.SEC_E_INVALID_TOKEN, reason="buffer_twice")
+        elif kind != BufferType.EMPTY:
+            others.append(buffer)
+    return token or b"", bindings, tuple(others)
+
+
+def _token(token: bytes) -> Message:
+    return [SecBuffer(BufferType.TOKEN, token)] if token else []
+
+
+def _output(result: LegResult, token: bytes) -> Message:
+    output = _token(result.token)
+    if 0 < result.leftover <= len(token):
+        output.append(SecBuffer(BufferType.EXTRA, token[-result.leftover :]))
+    if result.missing > 0:
+        output.append(SecBuffer(BufferType.MISSING, min(result.missing, 0xFFFFFFFF).to_bytes(4, "little")))
+    return output
+
+
+@implements("sspi", "CompleteAuthToken")
+def complete_auth_token(context: ContextHandle | None, token: Message) -> Status:
+    """CompleteAuthToken: the TOKEN buffer's data become the token to send (R189). Page:
+    sspi/nf-sspi-completeauthtoken.
+    """
+    buffer = next((b for b in token if b.type & TYPE_MASK == BufferType.TOKEN), None)
+    if buffer is None:
+        return Status.SEC_E_INVALID_TOKEN
+    try:
+        buffer.data = run(operations.complete_token(_handle(context), bytes(buffer.data)))
+    except SecurityError as error:
+        return error.status
+    return Status.SEC_E_OK
+
+
+@implements("sspi", "DeleteSecurityContext")
+def delete_security_context(context: ContextHandle | None) -> Status:
+    """DeleteSecurityContext: due as soon as a context exists (R190); SEC_E_OK for one deleted already (R191). Page:
+    sspi/nf-sspi-deletesecuritycontext.
+    """
+    try:
+        run(operations.delete(_handle(context)))
+    except SecurityError as error:
+        return error.status
+    return Status.SEC_E_OK
+
+
+@implements("sspi", "QueryContextAttributes")
+def query_context_attributes(
+    context: ContextHandle | None, attribute: int
+) -> tuple[Status, ContextAttributes | None]:
+    """QueryContextAttributes: SEC_E_UNSUPPORTED_FUNCTION for what the package does not offer. Page:
+    sspi/nf-sspi-querycontextattributesw.
+    """
+    try:
+        return Status.SEC_E_OK, run(operations.query(_handle(context), int(attribute)))
+    except SecurityError as error:
+        return error.status, None
+
+
+@implements("sspi", "QueryContextAttributesEx")
+def query_context_attributes_ex(
+    context: ContextHandle | None, attribute: int, buffer_size: int = 0
+) -> tuple[Status, ContextAttributes | None]:
+    """QueryContextAttributesEx: as `query_context_attributes`; a size has no meaning for a value. Page:
+    sspi/nf-sspi-querycontextattributesexw.
+    """
+    return query_context_attributes(context, attribute)
+
+
+@implements("sspi", "QuerySecurityContextToken")
+def query_security_context_token(context: ContextHandle | None) -> tuple[Status, AccessToken | None]:
+    """QuerySecurityContextToken: a handle that the caller closes (R202). Page: sspi/nf-sspi-querysecuritycontexttoken.
+    """
+    try:
+        handle = _handle(context)
+        opened = run(operations.query_token(handle))
+    except SecurityError as error:
+        return error.status, None
+    assert handle.backend.opened is not None
+    return Status.SEC_E_OK, AccessToken(handle.backend.opened.connection, opened)
+
+
+@implements("sspi", "ImpersonateSecurityContext")
+def impersonate_security_context(context: ContextHandle | None) -> Status:
+    """ImpersonateSecurityContext: the calling thread alone (lock 11). Anything but SEC_E_OK: do nothing on the client's
+    behalf (R200). Page: sspi/nf-sspi-impersonatesecuritycontext.
+    """
+    from secpkg.sspi.impersonation import impersonate
+
+    status, token = query_security_context_token(context)
+    if token is None:
+        return status
+    try:
+        with token:
+            impersonate(token)
+    except SecurityError as error:
+        return error.status
+    return Status.SEC_E_OK
+
+
+@implements("sspi", "RevertSecurityContext")
+def revert_security_context(context: ContextHandle | None = None) -> Status:
+    """RevertSecurityContext: the calling thread; a failure aborts the process (R201, lock 11). Page:
+    sspi/nf-sspi-revertsecuritycontext.
+    """
+    from secpkg.sspi.impersonation import revert
+
+    revert()
+    return Status.SEC_E_OK
+
+
+@implements("sspi", "FreeContextBuffer")
+def free_context_buffer(buffer: object = None) -> Status:
+    """FreeContextBuffer: buffers are Python objects here; there is nothing to release. Page:
+    sspi/nf-sspi-freecontextbuffer.
+    """
+    return Status.SEC_E_OK
+
+
+_MOVING = "two holders of one sending key are not excluded yet (lock 6)"
+
+
+@implements("sspi", "ExportSecurityContext", "unsupported", _MOVING)
+def export_security_context(context: ContextHandle, flags: int) -> tuple[Status, bytes | None, AccessToken | None]:
+    """ExportSecurityContext: not built. Page: sspi/nf-sspi-exportsecuritycontext."""
+    return Status.SEC_E_UNSUPPORTED_FUNCTION, None, None
+
+
+@implements("sspi", "ImportSecurityContext", "unsupported", _MOVING)
+def import_security_context(
+    package: str, packed_context: bytes, token: AccessToken | None = None
+) -> tuple[Status, ContextHandle | None]:
+    """ImportSecurityContext: not built. Page: sspi/nf-sspi-importsecuritycontextw."""
+    return Status.SEC_E_UNSUPPORTED_FUNCTION, None
+
+
+@implements("sspi", "SetContextAttributes", "unsupported", "only Schannel supports it (R205)")
+def set_context_attributes(context: ContextHandle, attribute: int, value: bytes) -> Status:
+    """SetContextAttributes: not built. Page: sspi/nf-sspi-setcontextattributesw."""
+    return Status.SEC_E_UNSUPPORTED_FUNCTION
+
+
+@implements("sspi", "ApplyControlToken", "unsupported", "no message to a worker carries it yet")
+def apply_control_token(context: ContextHandle, input: Message) -> Status:  # pInput
+    """ApplyControlToken: not built. Page: sspi/nf-sspi-applycontroltoken."""
+    return Status.SEC_E_UNSUPPORTED_FUNCTION
+
+
+@implements("sspi", "DelegateSecurityContext", "unsupported", "removed from the documents' own table")
+def delegate_security_context(context: ContextHandle, target: str) -> Status:
+    """DelegateSecurityContext: not built. Page: sspi/nf-sspi-delegatesecuritycontext."""
+    return Status.SEC_E_UNSUPPORTED_FUNCTION
+
+
+def _handle(context: ContextHandle | None) -> ContextHandle:
+    if not isinstance(context, ContextHandle):
+        raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="context_null")
+    return context

@@ -1,0 +1,72 @@
+"""Message support: the user half of the package alone; no other process is asked."""
+
+from __future__ import annotations
+
+from secpkg.contract.implements import implements
+from secpkg.contract.status import SecurityError, Status
+from secpkg.contract.values import Message
+from secpkg.sspi.operations import ContextHandle
+
+
+@implements("sspi", "MakeSignature")
+def make_signature(
+    context: ContextHandle | None, quality_of_protection: int, message: Message, message_seq_no: int = 0
+) -> Status:
+    """MakeSignature: the TOKEN buffer's data become the signature (R215); sequence number 0 says that the application
+    keeps none (R216). SEC_E_QOP_NOT_SUPPORTED without integrity (R220), SEC_E_UNSUPPORTED_FUNCTION where the session
+    cannot sign (R214). Page: sspi/nf-sspi-makesignature.
+    """
+    if not isinstance(context, ContextHandle):
+        return Status.SEC_E_INVALID_HANDLE
+    try:
+        context.mapped().make_signature(quality_of_protection, message, message_seq_no)
+    except SecurityError as error:
+        return error.status
+    return Status.SEC_E_OK
+
+
+@implements("sspi", "VerifySignature")
+def verify_signature(
+    context: ContextHandle | None, message: Message, message_seq_no: int = 0
+) -> tuple[Status, int]:
+    """VerifySignature: (status, quality of protection); SEC_E_MESSAGE_ALTERED, SEC_E_OUT_OF_SEQUENCE (R218). Page:
+    sspi/nf-sspi-verifysignature.
+    """
+    if not isinstance(context, ContextHandle):
+        return Status.SEC_E_INVALID_HANDLE, 0
+    try:
+        return Status.SEC_E_OK, context.mapped().verify_signature(message, message_seq_no)
+    except SecurityError as error:
+        return error.status, 0
+
+
+@implements("sspi", "EncryptMessage")
+def encrypt_message(
+    context: ContextHandle | None, quality_of_protection: int, message: Message, message_seq_no: int = 0
+) -> Status:
+    """EncryptMessage: one writable DATA buffer becomes the ciphertext, the TOKEN buffer the trailer (R219). Without a
+    DATA buffer SEC_E_INVALID_TOKEN (R221). One thread may encrypt while another decrypts; two of a kind get
+    SEC_E_INVALID_HANDLE (R222). Page: sspi/nf-sspi-encryptmessage.
+    """
+    if not isinstance(context, ContextHandle):
+        return Status.SEC_E_INVALID_HANDLE
+    try:
+        context.mapped().seal_message(quality_of_protection, message, message_seq_no)
+    except SecurityError as error:
+        return error.status
+    return Status.SEC_E_OK
+
+
+@implements("sspi", "DecryptMessage")
+def decrypt_message(
+    context: ContextHandle | None, message: Message, message_seq_no: int = 0
+) -> tuple[Status, int]:
+    """DecryptMessage: (status, quality of protection); may succeed with empty output (R223). Page:
+    sspi/nf-sspi-decryptmessage.
+    """
+    if not isinstance(context, ContextHandle):
+        return Status.SEC_E_INVALID_HANDLE, 0
+    try:
+        return Status.SEC_E_OK, context.mapped().unseal_message(message, message_seq_no)
+    except SecurityError as error:
+        return error.status, 0
