@@ -968,3 +968,12 @@ def test_step_statuses_are_the_documented_ones() -> None:
         Status.SEC_E_INCOMPLETE_MESSAGE,
         Status.SEC_E_LOGON_DENIED,
     ]
+
+
+def test_spec_9_removing_twice_tells_the_package_once() -> None:
+    lab = Bench()
+    context = lab.channel.contexts[lab.open(lab.credential)]
+    for _again in range(2):
+        lab.dispatcher.remove(lab.channel, context, CallAttribute(0), lab.done)
+    assert lab.outcomes == [(None, None)] * 2
+    assert len(lab.package.did("delete")) == 1
