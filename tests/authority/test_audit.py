@@ -88,6 +88,17 @@ def test_what_was_changed_removed_or_moved_is_named(
     assert caught.value.reason == f"record_{bad}_bad"
 
 
+def test_a_record_of_another_chain_under_the_same_key_does_not_fit(path: Path) -> None:
+    lines = written(path)
+    path.unlink()
+    record = opened(path)
+    record.append("another beginning")
+    record.append("event", facts={"n": 1})
+    record.close()
+    with pytest.raises(AuditBroken, match="record_2_bad"):
+        verify_lines([lines[0], path.read_bytes().splitlines(keepends=True)[1]], KEY)
+
+
 def test_another_key_verifies_nothing(path: Path) -> None:
     written(path)
     with pytest.raises(AuditBroken, match="record_1_bad"):

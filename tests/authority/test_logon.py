@@ -203,6 +203,17 @@ def test_a_delay_refuses_the_right_password_too_and_ends_lock9(world: World) -> 
     assert world.store.lockout("alice", "uid:1000", world.now) == 0.0, "the right proof forgot the failures before it"
 
 
+def test_a_right_proof_during_a_delay_does_not_count_as_wrong_lock9(world: World) -> None:
+    world.add_user()
+    hello = world.add_hello()
+    for _ in range(3):
+        refused(world, hello, password="wrong")
+    refused(world, hello)
+    world.now += 10
+    refused(world, hello, password="wrong")
+    assert world.store.lockout("alice", "uid:1000", world.now) == 20.0, "the fourth failure, not the fifth"
+
+
 def test_all_spellings_of_an_account_share_one_delay_lock9(world: World) -> None:
     world.add_user(upn="alice@corp.test")
     spelt = iter(["EXAMPLE\\alice", "alice@corp.test", "alice@example"])
