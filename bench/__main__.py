@@ -1,0 +1,49 @@
+"""``python -m bench [--quick]``: a table on standard output, and build/bench.json."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import time
+from pathlib import Path
+
+from bench import figures
+from bench.authority import Authority
+from bench.calls import Calls
+from bench.figures import Figure, Group, machine, progress, table
+
+
+def measure(groups: list[Group], rounds: int) -> list[tuple[str, list[Figure]]]:
+    """Every contender of every group once in each round."""
+    contenders = [group.contenders() for group in groups]
+    samples: list[dict[str, list[float]]] = [{name: [] for name in group} for group in contenders]
+    for turn in range(rounds):
+        for group, found, kept in zip(groups, contenders, samples, strict=True):
+            progress(f"round {turn + 1} of {rounds}: {group.title}")
+            for name, contender in found.items():
+                kept[name].append(contender())
+    progress("")
+    return [(group.title, list(group.figures(kept))) for group, kept in zip(groups, samples, strict=True)]
+
+
+def main() -> int:
+    """Measure, print, write; 0 also when a budget was missed."""
+    parser = argparse.ArgumentParser(prog="bench")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds: under 40 seconds, and noisier")
+    quick = parser.parse_args().quick
+    rounds = 3 if quick else 9
+    begun = time.monotonic()
+    with contextlib.ExitStack() as stack:
+        authority = stack.enter_context(Authority())
+        groups: list[Group] = [Calls(authority, stack, 2_000 if quick else 4_000)]
+        results = measure(groups, rounds)
+    print(f"{machine()}; medians of {rounds} rounds; {time.monotonic() - begun:.0f} s")
+    table(results)
+    every = [figure for _, found in results for figure in found]
+    figures.write(Path("build/bench.json"), every)
+    missed = sum(figure.holds is False for figure in every)
+    print(f"\n{missed} of {sum(figure.holds is not None for figure in every)} budgets missed; build/bench.json")
+    return 0
+
+
+raise SystemExit(main())
