@@ -122,11 +122,11 @@ def test_a_broken_package_says_why(make: Make, more: str, reason: str) -> None:
         user_package("One", 7, NONE, make(more))
 
 
-def test_a_failing_initialize_is_tried_again_next_time(make: Make) -> None:
+def test_a_failing_initialize_is_tried_again_next_time(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     half = make("    def __init_subclass__(cls): pass")
     module = Path(importlib.import_module("half_of_a_package").__file__ or "")
     assert module.exists()
-    importlib.import_module("half_of_a_package").initialize = lambda version: 1 // 0
+    monkeypatch.setattr(importlib.import_module("half_of_a_package"), "initialize", lambda version: 1 // 0)
     with pytest.raises(UserHalfError, match="ZeroDivisionError"):
         user_package("One", 7, NONE, half)
     assert load._modules == {}

@@ -65,7 +65,7 @@ def no_authority(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def plain() -> Plain:
     made = Plain()
-    providers.add("plain", lambda: made)  # type: ignore[arg-type,return-value]
+    providers.add("plain", lambda: made)
     return made
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.sspi.fakes import FakeAuthority
 
 import secpkg
 from secpkg.contract import reference
@@ -12,7 +13,6 @@ from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import ProtocolReply
 from secpkg.ipc import schema
 from secpkg.lsa import raw
-from tests.sspi.fakes import FakeAuthority
 
 
 @pytest.fixture

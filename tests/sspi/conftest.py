@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.sspi.fakes import FakeAuthority, install
 
 from secpkg.host.user_mode import load, providers
-from tests.sspi.fakes import FakeAuthority, install
 
 
 @pytest.fixture(autouse=True)

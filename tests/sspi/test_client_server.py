@@ -9,12 +9,12 @@ import pickle
 from typing import Any
 
 import pytest
+from tests.sspi.fakes import FakeAuthority
 
 import secpkg
 from secpkg.contract.flags import AscRet, Capability, IscReq, IscRet
 from secpkg.contract.status import SecurityError, Status
 from secpkg.ipc import schema
-from tests.sspi.fakes import FakeAuthority
 
 
 def pair(authority: FakeAuthority, **more: Any) -> tuple[secpkg.Client, secpkg.Server]:
@@ -305,7 +305,7 @@ def test_in_the_child_of_a_fork_everything_is_dead(authority: FakeAuthority) -> 
     if child == 0:
         code = 1
         try:
-            results = []
+            results: list[Status | None] = []
             for use in (lambda: encrypt(b"x"), lambda: server.decrypt(b"TTx"), lambda: half_built.step(b"2"),
                         lambda: client.sign(b"x"), lambda: server.access_token):  # fmt: skip
                 try:

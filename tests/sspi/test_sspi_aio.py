@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from tests.sspi.fakes import FakeAuthority
 
 from secpkg import aio
 from secpkg.contract.flags import LogonType
 from secpkg.contract.status import SecurityError, Status
 from secpkg.ipc.connection import Connection
 from secpkg.ipc.schema import OpenPackage
-from tests.sspi.fakes import FakeAuthority
 
 
 async def shake(client: aio.Client, server: aio.Server) -> None:
