@@ -23,6 +23,8 @@ MAX_HALF_OPEN: Final = 16_384
 class Phase(enum.Enum):
     """Where a context is."""
 
+    __hash__ = object.__hash__  # that of Enum is a Python function, and these are looked up in every leg
+
     NEW = "new"
     PARTIAL = "partial"
     COMPLETE = "complete"
@@ -31,6 +33,8 @@ class Phase(enum.Enum):
 
 class Event(enum.Enum):
     """What a leg came to."""
+
+    __hash__ = object.__hash__
 
     CONTINUED = "continued"
     COMPLETED = "completed"
@@ -53,6 +57,8 @@ TRANSITIONS: Final[dict[tuple[Phase, Event], Phase]] = {
 
 class Role(enum.Enum):
     """Which side of a conversation a context is."""
+
+    __hash__ = object.__hash__
 
     INITIATOR = "initiator"
     ACCEPTOR = "acceptor"

@@ -19,6 +19,7 @@ from secpkg.contract.values import (
     MAX_PACKED_CONTEXT,
     NEVER,
     Acquired,
+    Call,
     ClientInfo,
     Complete,
     ContextAttributes,
@@ -35,7 +36,12 @@ from secpkg.host.lsa_mode.load import LOGON_FUNCTIONS, PROTOCOLS, HostedPackage
 from secpkg.host.lsa_mode.running import Running, Surroundings, as_security_error
 
 SIGNATURES: Final = signatures(PROTOCOLS)
-_LEGS: Final = {Role.INITIATOR: "init_lsa_mode_context", Role.ACCEPTOR: "accept_lsa_mode_context"}
+_LEGS: Final = {
+    Role.INITIATOR: ("init_lsa_mode_context", "SpInitLsaModeContext"),
+    Role.ACCEPTOR: ("accept_lsa_mode_context", "SpAcceptLsaModeContext"),
+}
+_GOES_ON: Final = (Continue, Complete)
+_FINAL: Final = (Complete, Refused)
 _LSA_AP: Final = frozenset(
     {
         *LOGON_FUNCTIONS,
@@ -188,9 +194,10 @@ class Dispatcher:
             channel.room_for_context()
             context = Context(channel.new_handle(), credential.package, credential, role)
         package = context.package
-        function = package.table.get(_LEGS[role])
+        entry, name = _LEGS[role]
+        function = package.table.get(entry)
         if function is None:
-            raise unsupported(_LEGS[role])
+            raise unsupported(entry)
         if package.package_id not in self._packages:
             raise SecurityError(Status.SEC_E_SECPKG_NOT_FOUND, reason="package_unloaded")
         if not handle:
@@ -199,18 +206,9 @@ class Dispatcher:
             context.credential.contexts += 1
         context.busy = True
         call = self.surroundings.call(channel.caller)
-        leg = _Leg(self, channel, context, first=not handle, received=len(request.token), done=done)
-        running = Running(
-            self.surroundings,
-            package,
-            "SpInitLsaModeContext" if role is Role.INITIATOR else "SpAcceptLsaModeContext",
-            leg.finished,
-            channel=channel.number,
-            call_id=self.surroundings.calls,
-            call=call,
+        _Leg(self, package, name, channel, context, call, first=not handle, received=len(request.token), told=done).start(
+            function, call, context.credential.state, context.state, request
         )
-        leg.running = running
-        running.start(function, call, context.credential.state, context.state, request)
 
     def delete(self, channel: Channel, handle: int, done: Done) -> None:
         """DeleteSecurityContext: the user half is gone already (spec/README 9). While a call of the context runs, the
@@ -333,48 +331,63 @@ class Dispatcher:
         running.start(function, *arguments)
 
 
-class _Leg:
-    """The end of a leg: check what the package returned, move the context, audit, reply."""
+class _Leg(Running):
+    """A leg, and its end: check what the package returned, move the context, audit, reply."""
 
-    __slots__ = ("channel", "context", "dispatcher", "done", "first", "received", "running", "step")
-
-    running: Running
+    __slots__ = ("app", "context", "dispatcher", "first", "received", "step", "told")
 
     def __init__(
-        self, dispatcher: Dispatcher, channel: Channel, context: Context, *, first: bool, received: int, done: StepDone
+        self,
+        dispatcher: Dispatcher,
+        package: HostedPackage,
+        name: str,
+        app: Channel,
+        context: Context,
+        call: Call,
+        *,
+        first: bool,
+        received: int,
+        told: StepDone,
     ) -> None:
+        surroundings = dispatcher.surroundings
+        super().__init__(surroundings, package, name, _ignore, app.number, surroundings.calls, call)
         self.dispatcher = dispatcher
-        self.channel = channel
+        self.app = app
         self.context = context
         self.first = first
         self.received = received
-        self.done = done
+        self.told = told
         self.step: Step
 
-    def finished(self, value: object, error: BaseException | None) -> None:
-        context = self.context
+    def _end(self, value: object, error: BaseException | None) -> None:
+        # In place of a function that is told: the leg would hold it, it would hold the leg, and both wait for the
+        # garbage collector.
+        context, event = self.context, self.event
         if error is not None:
             failure = as_security_error(error)
             value = Refused(failure.status, failure.token or b"", failure.reason, failure.substatus)
-        if isinstance(value, Continue | Complete) and value.context is not None:
+        if isinstance(value, _GOES_ON) and value.context is not None:
             context.state = value.context  # also of a step that is refused below: it is the package's to delete
-        self.step = step = self._still_wanted(checked_step(context, value, self.received))
-        event = self.running.event
+        step = checked_step(context, value, self.received)
+        if context.doomed:
+            step = self._still_wanted(step)
+        self.step = step
         if event is not None:
+            self.ended(event, error)
             event.handle, event.received = context.handle, self.received
             event.status = step_status(step)
             if not isinstance(step, NeedMore):
                 event.sent = len(step.token)
             if isinstance(step, Refused):
                 event.reason = step.reason
-        self.running.report()
-        status, audited = step_status(step), self.running.audited
-        final = isinstance(step, Complete | Refused)
-        if final and context.role is Role.ACCEPTOR and (audited is None or audited.is_error != status.is_error):
-            reason = step.reason if isinstance(step, Refused) else ""
-            self.running.audit(LogonAudit(status, "", reason=reason), self._audited)
-        else:
-            self._release()
+            self.report()
+        if isinstance(step, _FINAL) and context.role is Role.ACCEPTOR:
+            status, audited = step_status(step), self.audited
+            if audited is None or audited.is_error != status.is_error:
+                reason = step.reason if isinstance(step, Refused) else ""
+                self.audit(LogonAudit(status, "", reason=reason), self._audited)
+                return
+        self._release()
 
     def _still_wanted(self, step: Step) -> Step:
         """The step, or a refusal when the context was deleted while the leg ran: nobody holds what was granted."""
@@ -389,17 +402,18 @@ class _Leg:
         self._release()
 
     def _release(self) -> None:
-        context, channel, step = self.context, self.channel, self._still_wanted(self.step)
-        before = context.phase
-        context.phase = TRANSITIONS[before, _EVENTS[type(step)]]
+        context, channel, step = self.context, self.app, self.step
+        if context.doomed:
+            step = self._still_wanted(step)
+        phase = context.phase = TRANSITIONS[context.phase, _EVENTS[type(step)]]
         context.busy = False
-        if context.phase is Phase.COMPLETE or context.phase is Phase.FAILED:
+        if phase is Phase.COMPLETE or phase is Phase.FAILED:
             channel.half_open -= 1
-        if context.doomed or (self.first and context.phase is Phase.FAILED):
+        if context.doomed or (self.first and phase is Phase.FAILED):
             self.dispatcher.remove(channel, context, _attributes(channel), _ignore)
         if not channel.closed:
             exists = context.handle in channel.contexts
-            self.done(context.handle if exists else 0, step)
+            self.told(context.handle if exists else 0, step)
 
 
 _EVENTS: Final[dict[type, Event]] = {
@@ -434,7 +448,7 @@ def checked_step(context: Context, value: object, received: int) -> Step:
         return value if _fits(package, value.token) else _broken("token_exceeds_max_token")
     if isinstance(value, NeedMore):
         return value if _is_ulong(value.missing) else _broken("step_members_of_a_wrong_type")
-    if not isinstance(value, Continue | Complete):
+    if not isinstance(value, _GOES_ON):
         return _broken(f"package_returned_{type(value).__name__}")
     if not _is_ulong(value.attributes) or not _is_time(value.expiry) or not isinstance(value.complete_needed, bool):
         return _broken("step_members_of_a_wrong_type")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Coroutine
+from types import CoroutineType
 from typing import Final, Protocol
 
 from secpkg.contract.flags import CallAttribute
@@ -111,7 +112,6 @@ class Running:
         package: HostedPackage,
         function: str,
         done: Done,
-        *,
         channel: int = 0,
         call_id: int = 0,
         call: Call | None = None,
@@ -135,7 +135,7 @@ class Running:
         except BaseException as raised:
             self._end(None, raised)
             return
-        if not isinstance(coroutine, Coroutine):
+        if type(coroutine) is not CoroutineType and not isinstance(coroutine, Coroutine):
             self._end(None, SecurityError(Status.SEC_E_INTERNAL_ERROR, reason="package_function_is_no_coroutine"))
             return
         drive(coroutine, self._ask, self._end)
@@ -182,12 +182,15 @@ class Running:
         )
 
     def _end(self, value: object, error: BaseException | None) -> None:
-        event = self.event
-        if event is not None:
-            event.seconds = time.monotonic() - event.start
-            if error is not None:
-                event.failed(error)
+        if self.event is not None:
+            self.ended(self.event, error)
         self._done(value, error)
+
+    def ended(self, event: TraceEvent, error: BaseException | None) -> None:
+        """Note on the event how long the call took, and how it failed."""
+        event.seconds = time.monotonic() - event.start
+        if error is not None:
+            event.failed(error)
 
     def report(self) -> None:
         """Hand the finished call to the observer, after whoever drove it has added what it knows."""
