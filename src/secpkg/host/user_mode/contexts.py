@@ -26,6 +26,7 @@ READONLY: Final = 0x90000000
 """SECBUFFER_READONLY and SECBUFFER_READONLY_WITH_CHECKSUM."""
 
 _SIZES: Final = 0
+_SMALL: Final = 4096
 
 Turn = list[None]
 Function = Callable[..., object]
@@ -152,7 +153,8 @@ class UserContext:
         except IndexError:
             raise busy() from None
         try:
-            view = memoryview(data)
+            # Below a few KiB a copy is cheaper than a view.
+            view = data if type(data) is bytes and len(data) <= _SMALL else memoryview(data)
             body = SecBuffer(1, view[size:])
             self._reveal(self._context, [SecBuffer(2, view[:size]), body], 0)
         except SecurityError:
