@@ -206,9 +206,9 @@ class Dispatcher:
             context.credential.contexts += 1
         context.busy = True
         call = self.surroundings.call(channel.caller)
-        _Leg(self, package, name, channel, context, call, first=not handle, received=len(request.token), told=done).start(
-            function, call, context.credential.state, context.state, request
-        )
+        _Leg(
+            self, package, name, channel, context, call, first=not handle, received=len(request.token), told=done
+        ).start(function, call, context.credential.state, context.state, request)
 
     def delete(self, channel: Channel, handle: int, done: Done) -> None:
         """DeleteSecurityContext: the user half is gone already (spec/README 9). While a call of the context runs, the
