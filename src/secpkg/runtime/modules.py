@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from importlib import metadata
@@ -44,7 +45,12 @@ def use_path(path: str) -> None:
 
 
 def describe(name: str, path: str = "") -> ModuleDescription:
-    """The module that an installed distribution offers under ``name``: SEC_E_SECPKG_NOT_FOUND with a named reason."""
+    """The module that an installed distribution offers under ``name``: SEC_E_SECPKG_NOT_FOUND with a named reason.
+
+    ``path`` is a complete one (R8): ``path_is_not_absolute``.
+    """
+    if path and not os.path.isabs(path):
+        raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason="path_is_not_absolute")
     use_path(path)
     entries = metadata.entry_points(group=LSA_MODE, name=name)
     if not entries:

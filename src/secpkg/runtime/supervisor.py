@@ -29,7 +29,7 @@ from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import ClientInfo
 from secpkg.host.lsa_mode.dispatcher import SIGNATURES
 from secpkg.host.lsa_mode.functions import SIGNATURES as LSA_SIGNATURES
-from secpkg.ipc.poll import Loop, Peer, Timer
+from secpkg.ipc.poll import Loop, Peer, Source, Timer
 from secpkg.ipc.rights import OwnedFds
 from secpkg.ipc.schema import (
     Abandon,
@@ -68,6 +68,7 @@ STEP_LIMIT: Final = 5.0
 """Seconds that one piece of a package's code may run without giving the loop back."""
 LOAD_LIMIT: Final = 20.0
 STOP_LIMIT: Final = 2.0
+_LAST_WORDS: Final = 0.1
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -76,6 +77,7 @@ class Limits(msgspec.Struct, frozen=True):
     memory: int = MEMORY_LIMIT
     descriptors: int = DESCRIPTOR_LIMIT
     step: float = STEP_LIMIT
+    load: float = LOAD_LIMIT
     crashes: int = CRASHES
     window: float = WINDOW
     back_off: tuple[float, ...] = BACK_OFF
@@ -132,6 +134,8 @@ class WorkerPort:
         self._queued: list[Callable[[BaseException | None], None]] = []
         self._deaths: list[float] = []
         self._timer: Timer | None = None
+        self._exit: Source | None = None
+        self._pidfd = -1
         self._trace = False
 
     # --- life ----------------------------------------------------------------------------------------------------
@@ -157,12 +161,30 @@ class WorkerPort:
             )
             theirs.close()
             self._control = _Control(self, self.loop, ours)
+            self._watch(self._control, self._process.pid)
             load = self._make_load(self.description, self._first_package_id)
             self._control.send(encode(load), (page,))
         finally:
             os.close(page)
             theirs.close()
-        self._arm(LOAD_LIMIT)
+        self._arm(self.limits.load)
+
+    def _watch(self, control: _Control, pid: int) -> None:
+        """Notice the exit of the process too: what it forked without Python's knowledge may hold the channel open."""
+        self._pidfd = os.pidfd_open(pid)
+
+        def exited() -> None:
+            self._unwatch()
+            # What it said last may still have to be read; the end of the channel behind it usually comes first.
+            self.loop.call_at(self.loop.clock() + _LAST_WORDS, control.close)
+
+        self._exit = self.loop.register(self._pidfd, exited)
+
+    def _unwatch(self) -> None:
+        if self._exit is not None:
+            self._exit.unregister()
+            self._exit = None
+            os.close(self._pidfd)
 
     def _arm(self, limit: float) -> None:
         """Look at the stamp again soon."""
@@ -210,6 +232,7 @@ class WorkerPort:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
             code = process.wait()
+        self._unwatch()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

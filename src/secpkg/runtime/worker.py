@@ -31,8 +31,9 @@ from secpkg.contract.values import ClientInfo, PackageParameters
 from secpkg.host.lsa_mode.channel import Channel
 from secpkg.host.lsa_mode.dispatcher import SIGNATURES
 from secpkg.host.lsa_mode.functions import SIGNATURES as LSA_SIGNATURES
-from secpkg.host.lsa_mode.load import LoadFault
+from secpkg.host.lsa_mode.load import LoadFault, explain
 from secpkg.host.lsa_mode.running import TraceEvent, as_security_error
+from secpkg.ipc.errors import FrameRefused
 from secpkg.ipc.poll import Loop, Peer
 from secpkg.ipc.rights import OwnedFds
 from secpkg.ipc.schema import (
@@ -41,6 +42,7 @@ from secpkg.ipc.schema import (
     Control,
     Drain,
     Drained,
+    Failed,
     FromWorker,
     Loaded,
     LoadedPackage,
@@ -90,11 +92,16 @@ class Application(Peer):
             return
         worker = self._worker
         worker.stamp()
-        handle(worker.module.dispatcher, self._channel, message, self._reply)
-        worker.unstamp()
+        try:
+            handle(worker.module.dispatcher, self._channel, message, self._reply)
+        finally:
+            worker.unstamp()
 
     def _reply(self, message: FromWorker) -> None:
-        self.send(encode(message))
+        try:
+            self.send(encode(message))
+        except FrameRefused:
+            self.send(encode(Failed(message.id, Status.SEC_E_INTERNAL_ERROR, reason="reply_too_large")))
 
     def on_close(self) -> None:
         worker = self._worker
@@ -131,9 +138,17 @@ class Authority(Peer):
         return PARKED
 
     def on_frame(self, data: bytes, fds: OwnedFds) -> None:
-        message = _decode_control(data)
         worker = self._worker
         worker.stamp()
+        try:
+            self._obey(_decode_control(data), fds)
+        except Exception as error:
+            _complain(self, error)
+            os._exit(1)  # what the authority believes of this worker no longer holds
+        worker.unstamp()
+
+    def _obey(self, message: Control, fds: OwnedFds) -> None:
+        worker = self._worker
         if isinstance(message, LsaResult):
             function, resume = self._waiting.pop(message.id)
             try:
@@ -161,7 +176,6 @@ class Authority(Peer):
             worker.stop()
         else:
             worker.load(message, fds.take(0))
-        worker.unstamp()
 
     def on_close(self) -> None:
         os._exit(0)  # the authority is gone: nothing here has a purpose any more
@@ -183,6 +197,20 @@ class Worker:
         self.module = self._module(_DEFAULT_TIMEOUT)
         self._draining: set[int] = set()
         self._page: mmap.mmap | None = None
+        self._forked = False
+        os.register_at_fork(after_in_child=self._in_child)
+
+    def _in_child(self) -> None:
+        """A package forked. The child keeps no channel open and goes when this process goes; should it come back out of
+        the package's code, it ends there, since its parent comes back too.
+        """
+        self._forked = True
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        for peer in (self.authority, *self.applications.values()):
+            if not peer.closed:
+                os.dup2(nothing, peer.fileno(), inheritable=False)
+        os.close(nothing)
 
     def _module(self, timeout: float) -> LsaModule:
         return LsaModule(self.authority, clock=time.time, entropy=os.urandom, timeout=timeout)
@@ -194,6 +222,8 @@ class Worker:
 
     def unstamp(self) -> None:
         """It has ended."""
+        if self._forked:
+            os._exit(1)
         if self._page is not None:
             _STAMP.pack_into(self._page, 0, 0.0)
 
@@ -212,7 +242,10 @@ class Worker:
         try:
             initialize = lsa_mode_initialize(description)
         except LoadFault as fault:
-            self.authority.send(encode(LoadFailed(str(fault)[:1000])))
+            self._loaded(str(fault))
+            return
+        except Exception as error:
+            self._loaded(f"looking for {message.target} failed: {explain(error)}")
             return
         parameters = PackageParameters(
             message.domain_name,
@@ -258,7 +291,12 @@ class Worker:
                     encode(PackageFailed(number, Status.SEC_E_INTERNAL_ERROR, 0, "package_returned_nonsense"))
                 )
                 return
-            self.authority.send(encode(PackageResult(number, raw)))
+            try:
+                self.authority.send(encode(PackageResult(number, raw)))
+            except FrameRefused:
+                self.authority.send(
+                    encode(PackageFailed(number, Status.SEC_E_INTERNAL_ERROR, 0, "result_too_large"))
+                )
 
         pid, uid, gid, tcb, logon_id = message.caller
         try:
