@@ -113,6 +113,7 @@ class Lifetimes(RuleBasedStateMachine):
         super().__init__()
         self.package = Counting()
         self.lab = Lab(self.package)
+        self.lab.acquire()
         self.legs = 0
         self.answered = 0
 
@@ -120,28 +121,28 @@ class Lifetimes(RuleBasedStateMachine):
         self.answered += 1
         assert handle or isinstance(step, Refused)
 
-    @rule(answer=ANSWERS)
-    def authority_answers(self, answer: object) -> None:
-        self.lab.link.answers["open_sam_user"] = answer
-
-    @rule(answer=ANSWERS)
-    def records_are_answered(self, answer: object) -> None:
-        self.lab.link.answers["audit_logon"] = answer
-
-    @rule(answer=ANSWERS)
-    def ends_are_answered(self, answer: object) -> None:
-        self.lab.link.answers["close_sam_user"] = answer
+    @rule(function=st.sampled_from(["open_sam_user", "audit_logon", "close_sam_user"]), answer=ANSWERS)
+    def authority_answers(self, function: str, answer: object) -> None:
+        self.lab.link.answers[function] = answer
 
     @precondition(lambda self: not self.lab.channel.closed)
     @rule()
     def acquire(self) -> None:
         self.lab.dispatcher.acquire(self.lab.channel, 1, 3, None, None, None, self.lab.done)
 
-    @precondition(lambda self: not self.lab.channel.closed)
+    @precondition(lambda self: self.lab.channel.credentials)
     @rule(data=st.data(), ending=ENDINGS, role=st.sampled_from(Role))
-    def leg(self, data: st.DataObject, ending: str, role: Role) -> None:
-        credential = data.draw(st.sampled_from([0, *self.lab.channel.credentials]))
-        handle = data.draw(st.sampled_from([0, *self.lab.channel.contexts]))
+    def first_leg(self, data: st.DataObject, ending: str, role: Role) -> None:
+        self._leg(role, data.draw(st.sampled_from(list(self.lab.channel.credentials))), 0, ending)
+
+    @precondition(lambda self: self.lab.channel.contexts)
+    @rule(data=st.data(), ending=ENDINGS)
+    def later_leg(self, data: st.DataObject, ending: str) -> None:
+        context = data.draw(st.sampled_from(list(self.lab.channel.contexts.values())))
+        credential = data.draw(st.sampled_from([0, 0, *self.lab.channel.credentials]))
+        self._leg(context.role, credential, context.handle, ending)
+
+    def _leg(self, role: Role, credential: int, handle: int, ending: str) -> None:
         self.package.endings = [ending]
         self.legs += 1
         try:
@@ -199,4 +200,4 @@ class Lifetimes(RuleBasedStateMachine):
 
 
 TestLifetimes = Lifetimes.TestCase
-TestLifetimes.settings = settings(max_examples=80, stateful_step_count=40)
+TestLifetimes.settings = settings(max_examples=150, stateful_step_count=40)
