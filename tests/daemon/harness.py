@@ -156,6 +156,12 @@ class Daemon:
         opened.append(made.close)
         return made
 
+    def trusted_link(self) -> SocketLink:
+        """A logon process's connection; it lasts as long as the test."""
+        made = link(self.address, "another")
+        opened.append(made.close)
+        return made
+
     def manage(self, operation: str, **arguments: object) -> Any:
         """An operator's call: its result, or SecurityError."""
         raw = msgspec.Raw(schema.encode(arguments))

@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import fcntl
 import os
+import resource
 import signal
 import socket
 import stat
@@ -31,7 +32,7 @@ from secpkg.authority.policy import Policy
 from secpkg.authority.registry import Registry, RegistryError
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import ClientInfo
-from secpkg.ipc.errors import PeerRefused
+from secpkg.ipc.errors import FrameRefused, PeerRefused
 from secpkg.ipc.peer import peer_credentials, pidfd_of
 from secpkg.ipc.poll import Loop, Peer, Source
 from secpkg.ipc.rights import OwnedFds
@@ -52,6 +53,7 @@ HELLO_LIMIT: Final = 10.0
 """Seconds that a new connection has for its first message."""
 MAX_STRANGERS: Final = 256
 """Connections that have not said anything yet."""
+MAX_STRANGERS_OF_A_UID: Final = 64
 STOP_LIMIT: Final = 4.0
 MASTER_KEY_SIZE: Final = 32
 
@@ -59,7 +61,7 @@ MASTER_KEY_SIZE: Final = 32
 class ApplicationPeer(Peer):
     """One application's connection."""
 
-    __slots__ = ("_caller", "_connection", "_daemon", "_pidfd", "_watch")
+    __slots__ = ("_caller", "_connection", "_daemon", "_patience", "_pidfd", "_watch")
 
     def __init__(self, daemon: Daemon, sock: socket.socket, caller: ClientInfo, pidfd: int) -> None:
         super().__init__(daemon.loop, sock, max_fds=1)
@@ -68,6 +70,12 @@ class ApplicationPeer(Peer):
         self._connection: Connection | None = None
         self._pidfd = pidfd
         self._watch: Source = daemon.loop.register(pidfd, self.close)
+        self._patience = daemon.loop.call_at(daemon.loop.clock() + HELLO_LIMIT, self.close)
+
+    @property
+    def uid(self) -> int:
+        """Whose process connected."""
+        return self._caller.uid
 
     def on_frame(self, data: bytes, fds: OwnedFds) -> None:
         try:
@@ -77,7 +85,7 @@ class ApplicationPeer(Peer):
             return
         service = self._daemon.machine.service
         if self._connection is None:
-            self._daemon.strangers.discard(self)
+            self._no_stranger()
             self._connection = service.connect(message, self._caller, self._reply)
             if self._connection is None:
                 self.finish()
@@ -88,19 +96,23 @@ class ApplicationPeer(Peer):
         if isinstance(passed, socket.socket):
             with passed:
                 self.send(encode(message), (passed.fileno(),))
-        else:
+            return
+        try:
             self.send(encode(message))
+        except FrameRefused:
+            failed = Failed(message.id, Status.STATUS_INSUFFICIENT_RESOURCES, reason="reply_too_large")
+            self.send(encode(failed))
 
     def on_close(self) -> None:
-        self._daemon.strangers.discard(self)
+        self._no_stranger()
         self._watch.unregister()
         os.close(self._pidfd)
         if self._connection is not None:
             self._daemon.machine.service.disconnect(self._connection)
 
-    def stranger(self) -> bool:
-        """Whether it has not said anything yet."""
-        return self._connection is None
+    def _no_stranger(self) -> None:
+        self._daemon.strangers.discard(self)
+        self._patience.cancel()
 
 
 class Daemon:
@@ -241,18 +253,18 @@ class Daemon:
         tcb = trusted and self.policy.is_trusted(credentials.uid)
         caller = ClientInfo(credentials.pid, credentials.uid, credentials.gid, has_tcb_privilege=tcb)
         peer = ApplicationPeer(self, sock, caller, pidfd)
-        self.strangers.add(peer)
-        if (trusted and not tcb) or len(self.strangers) > MAX_STRANGERS:
+        if (trusted and not tcb) or not self._room_for_stranger(credentials.uid):
             peer.send(encode(Failed(0, Status.STATUS_PORT_CONNECTION_REFUSED, reason="connection_refused")))
             peer.close()
-            return True
-
-        def silent() -> None:
-            if peer.stranger():
-                peer.close()
-
-        self.loop.call_at(self.loop.clock() + HELLO_LIMIT, silent)
+        else:
+            self.strangers.add(peer)
         return True
+
+    def _room_for_stranger(self, uid: int) -> bool:
+        """Whether another connection may stay before it has said anything. No user can take every place."""
+        if len(self.strangers) >= MAX_STRANGERS:
+            return False
+        return sum(peer.uid == uid for peer in self.strangers) < MAX_STRANGERS_OF_A_UID
 
     def stop(self) -> None:
         """SpShutdown of every package in reverse order, then leave."""
@@ -370,6 +382,8 @@ def _signals(daemon: Daemon) -> Iterator[None]:
 def run(config: DaemonConfig, limits: Limits | None = None) -> int:
     """Serve until SIGTERM, SIGINT or ``secpkg authority stop``. `DaemonFault` or `RegistryError` when it cannot start."""
     os.umask(0o077)
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # connections and token descriptors of everybody
     # A core file or a debugger of the same uid would see every session's secrets (lock 8).
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0):
         raise DaemonFault("prctl(PR_SET_DUMPABLE) failed: the authority does not run where its memory can be read")

@@ -45,7 +45,10 @@ class TokenDescriptors:
         """A descriptor that stands for the token; the caller sends it and closes its own copy."""
         if len(self._exported) >= MAX_DESCRIPTORS:
             raise SecurityError(Status.STATUS_QUOTA_EXCEEDED, reason="quota_token_descriptors")
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        except OSError:
+            raise SecurityError(Status.STATUS_INSUFFICIENT_RESOURCES, reason="no_descriptors_left") from None
         ours.setblocking(False)
         ours.send(b"T")
         cookie = _cookie(theirs)
@@ -57,10 +60,15 @@ class TokenDescriptors:
     def identify(self, fd: int) -> AccessToken:
         """The token that a descriptor stands for; STATUS_INVALID_HANDLE for any other descriptor."""
         try:
-            with socket.socket(fileno=socket.dup(fd)) as end:
-                exported = self._exported.get(_cookie(end))
+            end = socket.socket(fileno=fd)
+        except OSError:
+            raise SecurityError(Status.STATUS_INVALID_HANDLE, reason="no_token_descriptor") from None
+        try:
+            exported = self._exported.get(_cookie(end))
         except OSError:
             exported = None
+        finally:
+            end.detach()  # the descriptor stays the caller's
         if exported is None:
             raise SecurityError(Status.STATUS_INVALID_HANDLE, reason="no_token_descriptor")
         return exported.retention.token

@@ -125,6 +125,7 @@ class Machine:
             drained=lambda package_id: self._drained(module, package_id),
             unload=lambda package_id: self._unload(module, package_id),
             quarantined=lambda reason: self._quarantined(module, reason),
+            channel_closed=self.service.forget_channel,
             traced=self._traced,
             lsa_call=self.service.lsa_call,
         )
@@ -148,6 +149,8 @@ class Machine:
     def _loaded(self, module: Module, packages: tuple[LoadedPackage, ...], fault: str) -> None:
         if fault:
             module.state, module.reason = "broken", fault
+            for package_id in module.packages:  # it served before, and is not what was registered any more
+                self.directory.set_state(package_id, "broken", fault)
             self._audit("module_broken", module, Status.SEC_E_CANNOT_INSTALL)
             self._notify(module)
             return
@@ -189,6 +192,8 @@ class Machine:
             self.authority.package_gone(package_id)
         if module.packages:
             self._audit("worker_died", module, Status.SEC_E_INTERNAL_ERROR)
+        if module.state == "draining":
+            self.finish(module)  # what it was waiting for is gone
 
     def _quarantined(self, module: Module, reason: str) -> None:
         module.state, module.reason = "quarantined", reason
@@ -236,6 +241,9 @@ class Machine:
         if self.modules.get(module.key) is not module:
             return
         del self.modules[module.key]
+        if module.state == "loading":
+            module.state, module.reason = "draining", "removed"
+        self._notify(module)
         port = self.service.ports.get(module.key)
 
         def stopped() -> None:
@@ -277,11 +285,12 @@ class Machine:
 
     def module_of(self, name: str) -> Module:
         """A live module by its own name or by one of its packages'; STATUS_NO_SUCH_PACKAGE."""
-        for module in self.modules.values():
+        modules = sorted(self.modules.values(), key=lambda module: module.state == "draining")  # a successor first
+        for module in modules:
             if name in (module.key, module.description.name):
                 return module
         folded = name.casefold()
-        for module in self.modules.values():
+        for module in modules:
             if any(self.directory.entry(p).name.casefold() == folded for p in module.packages):
                 return module
         raise SecurityError(Status.STATUS_NO_SUCH_PACKAGE, reason="no_such_package")

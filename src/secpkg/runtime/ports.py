@@ -81,6 +81,8 @@ class Events(msgspec.Struct, frozen=True):
     """A package asked to be taken out of service (R39)."""
     quarantined: Callable[[str], None]
     """The module crashed too often; why."""
+    channel_closed: Callable[[int], None]
+    """A channel has ended that nobody here closed: by its application, or with the worker."""
     traced: Callable[[int, Traced], None]
     """A finished call in the process of this id."""
     lsa_call: LsaCalls

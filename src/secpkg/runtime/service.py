@@ -220,6 +220,7 @@ class Service:
 
         def opened(end: object, error: BaseException | None) -> None:
             if error is not None:
+                self.forget_channel(channel)
                 reply(_failed(message.id, error))
                 return
             if connection.closed:

@@ -10,8 +10,10 @@ the module is quarantined, with the reason, until an operator revives it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import mmap
 import os
+import resource
 import signal
 import socket
 import struct
@@ -29,6 +31,7 @@ from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import ClientInfo
 from secpkg.host.lsa_mode.dispatcher import SIGNATURES
 from secpkg.host.lsa_mode.functions import SIGNATURES as LSA_SIGNATURES
+from secpkg.ipc.errors import ChannelError, FrameRefused
 from secpkg.ipc.poll import Loop, Peer, Source, Timer
 from secpkg.ipc.rights import OwnedFds
 from secpkg.ipc.schema import (
@@ -54,8 +57,8 @@ from secpkg.ipc.schema import (
 )
 from secpkg.runtime.modules import ModuleDescription
 from secpkg.runtime.ports import Events, Legs, Opened
+from secpkg.runtime.reports import ChannelClosed, decode_report
 
-_decode_report: Final = msgspec.msgpack.Decoder(Report).decode
 _STAMP: Final = struct.Struct("d")
 
 CRASHES: Final = 5
@@ -68,6 +71,8 @@ STEP_LIMIT: Final = 5.0
 """Seconds that one piece of a package's code may run without giving the loop back."""
 LOAD_LIMIT: Final = 20.0
 STOP_LIMIT: Final = 2.0
+OWN_DESCRIPTORS: Final = 64
+"""Descriptors of a worker that are not for channels."""
 _LAST_WORDS: Final = 0.1
 
 
@@ -93,7 +98,7 @@ class _Control(Peer):
         self._worker = worker
 
     def on_frame(self, data: bytes, fds: OwnedFds) -> None:
-        self._worker.on_report(_decode_report(data))
+        self._worker.on_report(decode_report(data))
 
     def on_close(self) -> None:
         self._worker.on_death(self)
@@ -164,6 +169,9 @@ class WorkerPort:
             self._watch(self._control, self._process.pid)
             load = self._make_load(self.description, self._first_package_id)
             self._control.send(encode(load), (page,))
+        except OSError:
+            ours.close()
+            raise
         finally:
             os.close(page)
             theirs.close()
@@ -238,13 +246,19 @@ class WorkerPort:
             self._timer = None
         for function, _origin, resume in list(self._take_calls()):
             resume(None, SecurityError(Status.SEC_E_INTERNAL_ERROR, reason=f"worker_died_in_{function}"))
-        self._channels.clear()
+        channels, self._channels = self._channels, {}
+        for number in channels:
+            self.events.channel_closed(number)
         self.events.died()
         if self._stopping:
             self._finish_stop()
             return
         if not self.reason and code is not None:
             self.reason = f"killed_by_signal_{-code}" if code < 0 else f"exited_with_{code}"
+        self._again()
+
+    def _again(self) -> None:
+        """Start once more, later each time, unless it died too often."""
         now = self.loop.clock()
         self._deaths = [*(death for death in self._deaths if now - death < self.limits.window), now]
         if len(self._deaths) >= self.limits.crashes:
@@ -262,8 +276,20 @@ class WorkerPort:
             self.loop.call_soon(self._restart)
 
     def _restart(self) -> None:
-        if self._process is None and not self._stopping:
+        if self._process is not None or self._stopping:
+            return
+        try:
             self.start()
+        except OSError as error:  # no process, memory or descriptor to be had now: that counts as a crash
+            self.reason = f"cannot_be_started_{errno.errorcode.get(error.errno or 0, 'unknown')}"
+            control, self._control = self._control, None
+            if control is not None:
+                control.close()
+            if self._process is not None:
+                self._process.kill()
+                self._process.wait()
+                self._process = None
+            self._again()
 
     def revive(self) -> None:
         """Forget the crashes and start again."""
@@ -321,15 +347,18 @@ class WorkerPort:
                 0.0,
             )
         )
+        try:
+            self._control.send(frame)
+        except FrameRefused:
+            raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason="request_too_large") from None
         self._calls[number] = (function, target.origin, resume)
-        self._control.send(frame)
         return PARKED
 
     def _take_calls(self) -> list[tuple[str, Origin, Resume]]:
         calls, self._calls = list(self._calls.values()), {}
         return calls
 
-    def on_report(self, report: Report) -> None:
+    def on_report(self, report: Report | ChannelClosed) -> None:
         """A message from the worker."""
         if isinstance(report, LsaCall):
             self._lsa_call(report)
@@ -367,6 +396,9 @@ class WorkerPort:
             self.events.traced(0 if process is None else process.pid, report)
         elif isinstance(report, Drained):
             self.events.drained(report.package)
+        elif isinstance(report, ChannelClosed):
+            if self._channels.pop(report.channel, None) is not None:
+                self.events.channel_closed(report.channel)
         else:
             assert isinstance(report, Unload)
             self.events.unload(report.package)
@@ -378,7 +410,10 @@ class WorkerPort:
             if control is None or control.closed:
                 return
             if error is None:
-                control.send(encode(LsaResult(number, msgspec.Raw(encode(value)))))
+                try:
+                    control.send(encode(LsaResult(number, msgspec.Raw(encode(value)))))
+                except FrameRefused:
+                    control.send(encode(LsaFailed(number, Status.STATUS_INTERNAL_ERROR, reason="answer_too_large")))
             elif isinstance(error, SecurityError):
                 control.send(encode(LsaFailed(number, error.status, error.substatus, error.reason)))
             else:
@@ -426,9 +461,16 @@ class WorkerPort:
             if error is not None or control is None:
                 opened(None, error or SecurityError(Status.SEC_E_INTERNAL_ERROR, reason="worker_not_running"))
                 return
-            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            refusal = self._full(caller.uid)
+            if refusal:
+                opened(None, SecurityError(Status.SEC_E_INSUFFICIENT_MEMORY, reason=refusal))
+                return
             try:
-                self._channels[number] = Legs(connection, caller)
+                ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            except OSError:
+                opened(None, SecurityError(Status.SEC_E_INSUFFICIENT_MEMORY, reason="no_descriptors_left"))
+                return
+            try:
                 control.send(
                     encode(
                         Adopt(
@@ -442,21 +484,36 @@ class WorkerPort:
                     ),
                     (theirs.fileno(),),
                 )
-            except BaseException:
+            except (ChannelError, OSError):
                 ours.close()
-                raise
+                opened(None, SecurityError(Status.SEC_E_INSUFFICIENT_MEMORY, reason="channel_not_passed_on"))
+                return
             finally:
                 theirs.close()
+            self._channels[number] = Legs(connection, caller)
             opened(ours, None)
 
         if self._ready:
             begin(None)
-        elif self._stopping or (self._process is None and len(self._deaths) >= self.limits.crashes):
+        elif self._stopping:
+            begin(SecurityError(Status.SEC_E_SECPKG_NOT_FOUND, reason="module_is_gone"))
+        elif self._process is None and len(self._deaths) >= self.limits.crashes:
             begin(SecurityError(Status.SEC_E_SECPKG_NOT_FOUND, reason="module_quarantined"))
         elif len(self._queued) >= 1024:
             begin(SecurityError(Status.SEC_E_INSUFFICIENT_MEMORY, reason="worker_starting"))
         else:
             self._queued.append(begin)
+
+    def _full(self, uid: int) -> str:
+        """Why there is no room for another channel of this uid, "" when there is: a worker that has no descriptor left
+        for what the authority sends it is of no use to anybody, and one user leaves the others their share (lock 9).
+        """
+        room = min(self.limits.descriptors, resource.getrlimit(resource.RLIMIT_NOFILE)[1]) - OWN_DESCRIPTORS
+        if len(self._channels) >= room:
+            return "worker_full"
+        if len(self._channels) >= room // 2 and sum(legs.caller.uid == uid for legs in self._channels.values()) >= room // 2:
+            return "quota_channels"
+        return ""
 
     def close_channel(self, number: int) -> None:
         if self._channels.pop(number, None) is not None and self._control is not None:

@@ -64,6 +64,7 @@ from secpkg.ipc.schema import (
 from secpkg.runtime.applications import handle
 from secpkg.runtime.lsa_module import LsaModule
 from secpkg.runtime.modules import ModuleDescription, lsa_mode_initialize
+from secpkg.runtime.reports import ChannelClosed
 
 _decode_control: Final = msgspec.msgpack.Decoder(Control).decode
 _STAMP: Final = struct.Struct("d")
@@ -109,6 +110,7 @@ class Application(Peer):
         worker.stamp()
         worker.module.dispatcher.close(self._channel)
         worker.unstamp()
+        worker.authority.send(encode(ChannelClosed(self._channel.number)))
         worker.report_drained()
 
 
