@@ -652,10 +652,17 @@ def test_r18_a_broken_package_is_not_served() -> None:
 
 SEALING = Capability.INTEGRITY | Capability.PRIVACY
 STATE = Token("context")
+
+
+class OwnStep(Complete, frozen=True):
+    """A step of a class that the package made itself."""
+
+
 NONSENSE: list[tuple[object, str]] = [
     (None, "package_returned_NoneType"),
     (Status.SEC_E_OK, "package_returned_Status"),
     (b"token", "package_returned_bytes"),
+    (OwnStep(STATE), "package_returned_OwnStep"),
     (Refused(Status.SEC_E_OK), "refused_without_an_error"),
     (Refused(Status.SEC_I_CONTINUE_NEEDED), "refused_without_an_error"),
     (Refused(0x80090308), "refused_without_an_error"),  # type: ignore[arg-type]

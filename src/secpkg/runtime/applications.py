@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
+
+import msgspec
 
 from secpkg.contract.status import SecurityError
 from secpkg.contract.values import Complete, ContextRequest, Continue, NeedMore, Refused, SecBuffer, Step
@@ -25,34 +28,18 @@ from secpkg.ipc.schema import (
     ToWorker,
     encode,
 )
-import msgspec
 
 Reply = Callable[[FromWorker], object]
+_INITIATOR: Final = Role.INITIATOR
+_ACCEPTOR: Final = Role.ACCEPTOR
 
 
 def handle(dispatcher: Dispatcher, channel: Channel, message: ToWorker, reply: Reply) -> None:
     """Answer one message; ``reply`` is told exactly once unless the application goes away first."""
     try:
-        if isinstance(message, InitializeContext):
-            request = ContextRequest(
-                message.token,
-                message.target,
-                message.requirements,
-                message.channel_bindings,
-                message.data_representation,
-                _buffers(message.buffers),
-            )
-            _leg(dispatcher, channel, Role.INITIATOR, message, request, reply)
-        elif isinstance(message, AcceptContext):
-            request = ContextRequest(
-                message.token,
-                None,
-                message.requirements,
-                message.channel_bindings,
-                message.data_representation,
-                _buffers(message.buffers),
-            )
-            _leg(dispatcher, channel, Role.ACCEPTOR, message, request, reply)
+        kind = type(message)
+        if kind is AcceptContext or kind is InitializeContext:
+            _leg(dispatcher, channel, message, reply)  # type: ignore[arg-type]  # by its exact type
         elif isinstance(message, DeleteContext):
             dispatcher.delete(channel, message.context, _done(message.id, reply))
         elif isinstance(message, AcquireCredentials):
@@ -60,34 +47,36 @@ def handle(dispatcher: Dispatcher, channel: Channel, message: ToWorker, reply: R
         elif isinstance(message, FreeCredentials):
             dispatcher.free(channel, message.credential, _done(message.id, reply))
         else:
+            assert isinstance(message, QueryContext)
             _query(dispatcher, channel, message, reply)
     except SecurityError as refused:
         reply(Failed(message.id, refused.status, refused.substatus, refused.reason))
 
 
-def _buffers(buffers: tuple[tuple[int, bytes], ...]) -> tuple[SecBuffer, ...]:
-    return tuple(SecBuffer(kind, data) for kind, data in buffers) if buffers else ()
-
-
-def _leg(
-    dispatcher: Dispatcher,
-    channel: Channel,
-    role: Role,
-    message: InitializeContext | AcceptContext,
-    request: ContextRequest,
-    reply: Reply,
-) -> None:
+def _leg(dispatcher: Dispatcher, channel: Channel, message: InitializeContext | AcceptContext, reply: Reply) -> None:
     number = message.id
+    accept = type(message) is AcceptContext
 
     def done(context: int, step: Step) -> None:
         reply(stepped(number, context, step))
 
+    request = ContextRequest(
+        message.token,
+        None if accept else message.target,  # type: ignore[union-attr]  # by its exact type
+        message.requirements,
+        message.channel_bindings,
+        message.data_representation,
+        tuple(SecBuffer(kind, data) for kind, data in message.buffers) if message.buffers else (),
+    )
+    role = _ACCEPTOR if accept else _INITIATOR
     dispatcher.leg(channel, role, message.credential, message.context, request, done)
 
 
 def stepped(number: int, context: int, step: Step) -> Stepped:
     """A leg's reply. The reason of a refusal stays behind: the peer and the application learn the status only."""
     status = step_status(step)
+    if type(step) is Continue:
+        return Stepped(number, status, context, step.token, step.attributes, step.expiry)
     if isinstance(step, Complete):
         return Stepped(
             number,
@@ -100,8 +89,6 @@ def stepped(number: int, context: int, step: Step) -> Stepped:
             None if step.access_token is None else step.access_token.value,
             step.leftover,
         )
-    if isinstance(step, Continue):
-        return Stepped(number, status, context, step.token, step.attributes, step.expiry)
     if isinstance(step, Refused):
         return Stepped(number, status, context, step.token)
     assert isinstance(step, NeedMore)

@@ -42,6 +42,13 @@ _LEGS: Final = {
 }
 _GOES_ON: Final = (Continue, Complete)
 _FINAL: Final = (Complete, Refused)
+# By name, a member of an enumeration costs twenty times as much; these are met in every leg.
+_NEW: Final = Phase.NEW
+_PARTIAL: Final = Phase.PARTIAL
+_COMPLETE: Final = Phase.COMPLETE
+_FAILED: Final = Phase.FAILED
+_ACCEPTOR: Final = Role.ACCEPTOR
+_CONTINUE_NEEDED: Final = Status.SEC_I_CONTINUE_NEEDED
 _LSA_AP: Final = frozenset(
     {
         *LOGON_FUNCTIONS,
@@ -181,7 +188,7 @@ class Dispatcher:
         credential = channel.credential(credential_handle) if credential_handle else None
         if handle:
             context = channel.context(handle)
-            if context.role is not role or (context.phase is not Phase.PARTIAL and context.phase is not Phase.NEW):
+            if context.role is not role or (context.phase is not _PARTIAL and context.phase is not _NEW):
                 raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason=f"context_is_{context.phase.value}")
             if context.busy:
                 raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="context_is_busy")  # spec/README 7
@@ -381,7 +388,7 @@ class _Leg(Running):
             if isinstance(step, Refused):
                 event.reason = step.reason
             self.report()
-        if isinstance(step, _FINAL) and context.role is Role.ACCEPTOR:
+        if context.role is _ACCEPTOR and isinstance(step, _FINAL):
             status, audited = step_status(step), self.audited
             if audited is None or audited.is_error != status.is_error:
                 reason = step.reason if isinstance(step, Refused) else ""
@@ -407,9 +414,9 @@ class _Leg(Running):
             step = self._still_wanted(step)
         phase = context.phase = TRANSITIONS[context.phase, _EVENTS[type(step)]]
         context.busy = False
-        if phase is Phase.COMPLETE or phase is Phase.FAILED:
+        if phase is _COMPLETE or phase is _FAILED:
             channel.half_open -= 1
-        if context.doomed or (self.first and phase is Phase.FAILED):
+        if context.doomed or (self.first and phase is _FAILED):
             self.dispatcher.remove(channel, context, _attributes(channel), _ignore)
         if not channel.closed:
             exists = context.handle in channel.contexts
@@ -427,7 +434,7 @@ _EVENTS: Final[dict[type, Event]] = {
 def step_status(step: Step) -> Status:
     """The status that a step stands for."""
     if isinstance(step, Continue):
-        return Status.SEC_I_COMPLETE_AND_CONTINUE if step.complete_needed else Status.SEC_I_CONTINUE_NEEDED
+        return Status.SEC_I_COMPLETE_AND_CONTINUE if step.complete_needed else _CONTINUE_NEEDED
     if isinstance(step, Complete):
         return Status.SEC_I_COMPLETE_NEEDED if step.complete_needed else Status.SEC_E_OK
     if isinstance(step, NeedMore):
@@ -438,18 +445,8 @@ def step_status(step: Step) -> Status:
 def checked_step(context: Context, value: object, received: int) -> Step:
     """What a package returned from a leg, or the refusal that stands for it when it is not what the contract asks."""
     package = context.package
-    if isinstance(value, Refused):
-        if not isinstance(value.status, Status) or not value.status.is_error:
-            return _broken("refused_without_an_error")
-        if not isinstance(value.substatus, Status) or not isinstance(value.reason, str):
-            return _broken("step_members_of_a_wrong_type")
-        if value.status is Status.SEC_E_INCOMPLETE_MESSAGE:
-            return _broken("need_more_is_its_own_step")
-        return value if _fits(package, value.token) else _broken("token_exceeds_max_token")
-    if isinstance(value, NeedMore):
-        return value if _is_ulong(value.missing) else _broken("step_members_of_a_wrong_type")
-    if not isinstance(value, _GOES_ON):
-        return _broken(f"package_returned_{type(value).__name__}")
+    if type(value) is not Continue and type(value) is not Complete:  # a class of the package's own is none of ours
+        return _checked_end(package, value)
     if not _is_ulong(value.attributes) or not _is_time(value.expiry) or not isinstance(value.complete_needed, bool):
         return _broken("step_members_of_a_wrong_type")
     if not _fits(package, value.token):
@@ -468,6 +465,20 @@ def checked_step(context: Context, value: object, received: int) -> Step:
     if not _is_ulong(value.leftover) or value.leftover > received:
         return _broken("leftover_exceeds_the_input")
     return value
+
+
+def _checked_end(package: HostedPackage, value: object) -> Step:
+    if type(value) is Refused:
+        if not isinstance(value.status, Status) or not value.status.is_error:
+            return _broken("refused_without_an_error")
+        if not isinstance(value.substatus, Status) or not isinstance(value.reason, str):
+            return _broken("step_members_of_a_wrong_type")
+        if value.status is Status.SEC_E_INCOMPLETE_MESSAGE:
+            return _broken("need_more_is_its_own_step")
+        return value if _fits(package, value.token) else _broken("token_exceeds_max_token")
+    if type(value) is NeedMore:
+        return value if _is_ulong(value.missing) else _broken("step_members_of_a_wrong_type")
+    return _broken(f"package_returned_{type(value).__name__}")
 
 
 def _is_ulong(number: object) -> bool:
