@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 from secpkg.contract.flags import ImpersonationLevel
@@ -12,6 +14,7 @@ from secpkg.ipc import fork, schema
 from secpkg.ipc.connection import Connection
 from secpkg.ipc.errors import ChannelError
 from secpkg.ipc.link import Exchange, authority_error, next_id, run
+from secpkg.ipc.session import LogonSession, current
 
 
 class TokenHandle:
@@ -81,6 +84,17 @@ class TokenHandle:
         if not self._handle:
             raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="access_token_closed")
         return self._handle
+
+    @contextmanager
+    def session(self) -> Iterator[None]:
+        """In a ``with`` block, clients without a name of their own present this access token: its session's
+        credentials are their default credentials (lock 3). It holds for this thread, or this task.
+        """
+        reset = current.set(LogonSession(self._connection, self.handle))
+        try:
+            yield
+        finally:
+            current.reset(reset)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.opened.domain_name}\\{self.opened.account_name}>"

@@ -41,6 +41,10 @@ class AsyncSocketLink:
             sock.close()
             raise
 
+    async def adopt_token(self, descriptor: int) -> schema.TokenOpened:
+        """`AdoptToken`: as the blocking link's."""
+        return await asyncio.to_thread(self._blocking.adopt_token, descriptor)
+
     async def token_descriptor(self, token: int) -> int:
         """`TokenDescriptor`: the descriptor is the caller's to close."""
         return await asyncio.to_thread(self._blocking.token_descriptor, token)

@@ -18,7 +18,7 @@ from __future__ import annotations
 import socket
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from itertools import count
 from threading import get_ident
@@ -178,8 +178,11 @@ class Channel(Generic[Req, Rep]):
             finally:
                 self._owner = 0
 
-    def call_with_fds(self, request: Req, max_fds: int = 1) -> tuple[Rep, OwnedFds]:
-        """`call` where the reply may carry up to `max_fds` descriptors (close-on-exec), which the caller owns.
+    def call_with_fds(
+        self, request: Req, max_fds: int = 1, passing: Sequence[int] = ()
+    ) -> tuple[Rep, OwnedFds]:
+        """`call` where the request carries copies of the descriptors `passing`, and the reply may carry up to `max_fds`
+        descriptors (close-on-exec), which the caller owns.
 
         DescriptorsLost where more came or this process is at its limit: the call is over, the channel is whole.
         """
@@ -192,7 +195,7 @@ class Channel(Generic[Req, Rep]):
             self._owner = get_ident()
             try:
                 self._refuse_owed(number)
-                packet.send(self._sock, frame)
+                packet.send(self._sock, frame, passing)
                 while True:
                     data, fds = packet.receive(self._sock, self._buffer, max_fds)
                     try:

@@ -64,8 +64,18 @@ class SocketLink:
                 raise ChannelClosed("not a reply to TokenDescriptor")
             return descriptors.take(0)
 
-    def _call_with_fds(self, message: schema.ToAuthority) -> tuple[schema.FromAuthority, OwnedFds]:
-        reply, descriptors = self._channel.call_with_fds(message)
+    def adopt_token(self, descriptor: int) -> schema.TokenOpened:
+        """`AdoptToken`: a handle of the token that a descriptor stands for; the descriptor stays the caller's."""
+        reply, descriptors = self._call_with_fds(schema.AdoptToken(next_id()), (descriptor,))
+        descriptors.close()
+        if not isinstance(reply, schema.TokenOpened):
+            raise ChannelClosed("not a reply to AdoptToken")
+        return reply
+
+    def _call_with_fds(
+        self, message: schema.ToAuthority, passing: tuple[int, ...] = ()
+    ) -> tuple[schema.FromAuthority, OwnedFds]:
+        reply, descriptors = self._channel.call_with_fds(message, 1, passing)
         if isinstance(reply, schema.Failed):
             descriptors.close()
             raise failure(reply.status, reply.substatus, reply.reason)

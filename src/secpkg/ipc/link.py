@@ -16,7 +16,7 @@ from secpkg.contract.status import SecurityError, Status
 from secpkg.ipc.errors import ChannelBusy, ChannelError, ChannelForked, ChannelTimeout, FrameRefused
 
 if TYPE_CHECKING:
-    from secpkg.ipc.schema import FromAuthority, FromWorker, PackageOpened, ToAuthority, ToWorker
+    from secpkg.ipc.schema import FromAuthority, FromWorker, PackageOpened, ToAuthority, TokenOpened, ToWorker
 
 T = TypeVar("T")
 
@@ -71,6 +71,10 @@ class AuthorityLink(Protocol):
 
     def token_descriptor(self, token: int, /) -> int:
         """`TokenDescriptor`: a file descriptor (close-on-exec) that stands for the token; the caller closes it."""
+        ...
+
+    def adopt_token(self, descriptor: int, /) -> TokenOpened:
+        """`AdoptToken`: a handle of the token that a descriptor stands for. STATUS_INVALID_HANDLE for any other."""
         ...
 
     def close(self) -> None:

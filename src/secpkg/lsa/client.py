@@ -12,7 +12,6 @@ from secpkg.ipc import schema
 from secpkg.ipc.access_token import AccessToken, TokenHandle
 from secpkg.ipc.connection import Connection
 from secpkg.ipc.link import run
-from secpkg.ipc.session import LogonSession, current
 from secpkg.lsa import operations
 
 
@@ -34,11 +33,8 @@ class LogonBase:
         """In a ``with`` block, clients without a name of their own present this access token: its session's
         credentials are their default credentials (lock 3). It holds for this thread, or this task.
         """
-        reset = current.set(LogonSession(self._connection, self._token.handle))
-        try:
+        with self._token.session():
             yield
-        finally:
-            current.reset(reset)
 
     def __repr__(self) -> str:
         return f"<Logon {self.account_name} {self.luid:#x}>"
@@ -108,6 +104,12 @@ class Lsa:
         number = package if isinstance(package, int) else self.lookup_authentication_package(package)
         made, opened = run(operations.logon(self._connection, number, request))
         return Logon(self._connection, made, AccessToken(self._connection, opened))
+
+    def adopt(self, descriptor: int) -> AccessToken:
+        """An access token that another process handed over as a descriptor (`AccessToken.fileno`); the descriptor stays
+        the caller's. STATUS_INVALID_HANDLE for any other descriptor.
+        """
+        return AccessToken(self._connection, run(operations.adopt(self._connection, descriptor)))
 
     def call_authentication_package(self, package: str | int, data: bytes) -> ProtocolReply:
         """LsaCallAuthenticationPackage: a trusted connection reaches CallPackage, others CallPackageUntrusted (R75)."""

@@ -11,7 +11,8 @@ from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import LogonRequest, ProtocolReply
 from secpkg.ipc import schema, where
 from secpkg.ipc.connection import Connection, open_connection
-from secpkg.ipc.link import next_id, status_of
+from secpkg.ipc.errors import ChannelError
+from secpkg.ipc.link import Exchange, authority_error, next_id, status_of
 
 MAX_NAME = 127
 """Bytes in the name of a logon process (R83) or of a package (R87)."""
@@ -90,6 +91,15 @@ async def call_package(connection: Connection, package: int, data: bytes) -> Pro
         raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason="submit_buffer_too_large")
     reply = await _ask(connection, schema.CallPackage(next_id(), package, data), schema.PackageAnswered)
     return ProtocolReply(reply.data, status_of(reply.protocol_status))
+
+
+async def adopt(connection: Connection, descriptor: int) -> schema.TokenOpened:
+    """A handle of the token that a descriptor stands for."""
+    try:
+        opened: schema.TokenOpened = await Exchange(connection.link.adopt_token, descriptor)
+    except ChannelError as error:
+        raise authority_error(error) from error
+    return opened
 
 
 async def sessions(connection: Connection) -> tuple[int, ...]:

@@ -37,6 +37,7 @@ from secpkg.ipc.schema import (
     OpenPackage,
     PackageOpened,
     ToAuthority,
+    TokenOpened,
     ToWorker,
     Traced,
 )
@@ -131,6 +132,7 @@ class LocalPort:
         if channel is not None:
             self.module.dispatcher.close(channel)
             del self._legs[number]
+            self._events.channel_closed(number)
             self._report_drained()
 
     def drain(self, package_id: int) -> None:
@@ -273,6 +275,9 @@ class LocalLink:
         return reply, channel
 
     def token_descriptor(self, token: int, /) -> int:
+        raise SecurityError(Status.SEC_E_UNSUPPORTED_FUNCTION, reason="embedded_has_no_token_descriptors")
+
+    def adopt_token(self, descriptor: int, /) -> TokenOpened:
         raise SecurityError(Status.SEC_E_UNSUPPORTED_FUNCTION, reason="embedded_has_no_token_descriptors")
 
     def close(self) -> None:
