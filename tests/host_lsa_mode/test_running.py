@@ -201,9 +201,9 @@ def test_one_event_per_finished_call_of_a_package_and_of_an_lsa_function() -> No
     told = [(event.kind, event.function, event.handle, event.status) for event in lab.events]
     assert told == [
         ("package", "SpAcquireCredentialsHandle", credential, 0),
-        ("lsa", "open_sam_user", 0, 0),
+        ("lsa", "OpenSamUser", 0, 0),
         ("package", "SpAcceptLsaModeContext", handle, 0),
-        ("lsa", "audit_logon", 0, 0),
+        ("lsa", "AuditLogon", 0, 0),
         ("package", "SpQueryContextAttributes", handle, 0),
         ("package", "SpDeleteContext", handle, 0),
         ("package", "SpFreeCredentialsHandle", 0, 0),
@@ -228,7 +228,7 @@ def test_events_of_failures_hold_status_and_reason() -> None:
         ("SpAcquireCredentialsHandle", internal, "package_raised_ValueError"),
         ("SpAcquireCredentialsHandle", internal, "package_returned_str"),
         ("SpAcquireCredentialsHandle", 0, ""),
-        ("open_sam_user", unknown, "unknown"),
+        ("OpenSamUser", unknown, "unknown"),
         ("SpInitLsaModeContext", unknown, "unknown"),
     ]
 
@@ -242,7 +242,7 @@ def test_a_parked_request_is_told_once_when_it_is_answered(error: SecurityError 
     lab.link.resume(error=error)
     status, reason = (error.status, error.reason) if error else (0, "")
     assert [(event.function, event.status, event.reason) for event in lab.events[1:]] == [
-        ("open_sam_user", status, reason),
+        ("OpenSamUser", status, reason),
         ("SpInitLsaModeContext", status, reason),
     ]
 

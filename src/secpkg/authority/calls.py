@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from secpkg.authority.directory import PackageEntry
 from secpkg.authority.targets import Origin, PackageTarget
+from secpkg.contract.implements import implements
 from secpkg.contract.requests import Request
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import ProtocolReply
@@ -20,6 +21,8 @@ MAX_DEPTH: Final = 4
 """Packages that may call one another in a row."""
 
 
+@implements("authentication_package", "LsaApCallPackage")
+@implements("authentication_package", "LsaApCallPackageUntrusted")
 async def call_authentication_package(
     authority: LocalSecurityAuthority, connection: Connection, package_id: int, submit_buffer: bytes
 ) -> ProtocolReply:
@@ -43,6 +46,7 @@ async def call_authentication_package(
         authority.connections.refund(connection, amount)
 
 
+@implements("authentication_package", "LsaApCallPackagePassthrough")
 async def call_other_package(
     authority: LocalSecurityAuthority, origin: Origin, function: str, name: str, submit_buffer: bytes
 ) -> ProtocolReply:

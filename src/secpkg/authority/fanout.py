@@ -16,6 +16,7 @@ from secpkg.authority.directory import PackageEntry
 from secpkg.authority.sessions import LogonSession
 from secpkg.authority.targets import PackageTarget
 from secpkg.contract.flags import LogonType, PrimaryCredentialFlag
+from secpkg.contract.implements import implements
 from secpkg.contract.requests import Request
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import ClientInfo, PrimaryCredential, SupplementalCredential
@@ -45,6 +46,7 @@ def visible_to(entry: PackageEntry, primary: PrimaryCredential) -> PrimaryCreden
     )
 
 
+@implements("lsa_mode", "SpAcceptCredentials")
 async def accept_credentials(
     authority: LocalSecurityAuthority,
     session: LogonSession,
@@ -74,6 +76,7 @@ async def accept_credentials(
         authority.sessions.release(session.logon_id)
 
 
+@implements("authentication_package", "LsaApLogonTerminated")
 async def logon_terminated(authority: LocalSecurityAuthority, session: LogonSession) -> None:
     """LsaApLogonTerminated in every package that was told of the session and has the function, once each (R93)."""
     for entry in authority.packages.entries():

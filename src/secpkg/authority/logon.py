@@ -19,6 +19,7 @@ from secpkg.authority.sessions import LogonSession
 from secpkg.authority.targets import PackageTarget
 from secpkg.contract.flags import ImpersonationLevel, PrimaryCredentialFlag
 from secpkg.contract.lsa_mode.ap import SurrogateLogon
+from secpkg.contract.implements import implements
 from secpkg.contract.requests import Request
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import LogonRefused, LogonRequest, LogonResult, PrimaryCredential
@@ -112,6 +113,10 @@ async def logon_user(
     return Logon(session.logon_id, handle, bytes(result.profile), principal.name)
 
 
+@implements("authentication_package", "LsaApLogonUser")
+@implements("authentication_package", "LsaApLogonUserEx")
+@implements("authentication_package", "LsaApLogonUserEx2")
+@implements("lsa_mode", "LsaApLogonUserEx3")
 async def _ask_package(
     authority: LocalSecurityAuthority, target: PackageTarget, request: LogonRequest, attempt: _Attempt
 ) -> LogonResult:

@@ -114,7 +114,7 @@ def claims() -> Claims:
         importlib.import_module(name)
     authority: Mapping[str, object] = importlib.import_module(_AUTHORITY).LSA_FUNCTIONS
     running = importlib.import_module(_RUNNING)
-    host: Mapping[str, object] = running.LOCAL_FUNCTIONS if hasattr(running, "LOCAL_FUNCTIONS") else running._LOCAL
+    host: Mapping[str, object] = running.LOCAL_FUNCTIONS
     return Claims(IMPLEMENTED, authority, host)
 
 

@@ -6,12 +6,13 @@ import os
 from collections.abc import Callable
 from typing import Final
 
+from secpkg.contract.implements import implements
 from secpkg.contract.requests import PARKED, Done, Request, Resume, drive
 from secpkg.contract.status import SecurityError
 from secpkg.contract.values import ClientInfo, PackageParameters
 from secpkg.host.lsa_mode.dispatcher import Dispatcher
 from secpkg.host.lsa_mode.load import HostedPackage, LoadFault, explain, load_packages, tables_of
-from secpkg.host.lsa_mode.running import Link, Surroundings
+from secpkg.host.lsa_mode.running import Link, Running, Surroundings
 from secpkg.runtime.modules import LsaModeInitialize
 
 NOBODY: Final = ClientInfo(process_id=0, uid=-1, gid=-1)
@@ -35,7 +36,7 @@ def protect(buffer: bytearray) -> None:
 class LsaModule:
     """One module: `load` it, then use `dispatcher`, then `shutdown`."""
 
-    __slots__ = ("_current", "dispatcher", "packages", "surroundings")
+    __slots__ = ("_starting", "dispatcher", "packages", "surroundings")
 
     def __init__(
         self,
@@ -47,7 +48,7 @@ class LsaModule:
     ) -> None:
         self.surroundings = Surroundings(link, clock=clock, entropy=entropy, protect=protect, timeout=timeout)
         self.packages: list[HostedPackage] = []
-        self._current = 0
+        self._starting: Running | None = None
         self.dispatcher = Dispatcher([], self.surroundings)
 
     def load(
@@ -65,7 +66,7 @@ class LsaModule:
             return
 
         def begin(hosted: HostedPackage) -> None:
-            self._current = hosted.package_id
+            self._starting = Running(self.surroundings, hosted, "SpInitialize", _ignore)
 
         def loaded(value: object, error: BaseException | None) -> None:
             if error is not None or not isinstance(value, list):
@@ -78,8 +79,10 @@ class LsaModule:
         drive(load_packages(tables, first_package_id, parameters, begin), self._ask, loaded)
 
     def _ask(self, request: Request[object], resume: Resume) -> object:
-        return self.surroundings.link.ask(self._current, 0, 0, request.function, request.arguments, resume)
+        assert self._starting is not None  # `begin` comes before anything that a package can do
+        return self._starting.ask(request, resume)
 
+    @implements("lsa_mode", "SpShutdown")
     def shutdown(self, done: Callable[[], None]) -> None:
         """SpShutdown of every package that has it, in reverse order of loading (spec/README 1)."""
         waiting = [package for package in self.packages if "shutdown" in package.table]
@@ -95,6 +98,10 @@ class LsaModule:
                 following(None, None)
 
         following(None, None)
+
+
+def _ignore(_value: object, _error: BaseException | None) -> None:
+    """The load itself is told."""
 
 
 __all__ = ["NOBODY", "PARKED", "Done", "LsaModule", "protect"]

@@ -107,6 +107,7 @@ class Management:
         self._address = address
         self._describe = add
         self._started = time.monotonic()
+        self._epoch = time.time() - self._started
         self._operation("packages.list", Nothing, self._packages)
         self._operation("packages.show", Named, self._package)
         self._operation("packages.add", AddModule, self._add, audited=True)
@@ -348,7 +349,8 @@ class Management:
     def _trace_read(self, _connection: Connection, arguments: ReadTrace, done: Done) -> None:
         events = [
             {
-                "time": event.start,
+                "time": event.start + self._epoch,
+                "monotonic": event.start,
                 "seconds": event.seconds,
                 "process": process,
                 "kind": event.kind,

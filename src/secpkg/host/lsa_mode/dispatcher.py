@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from secpkg.contract.flags import CallAttribute, Capability, CredentialUse
+from secpkg.contract.implements import implements
 from secpkg.contract.requests import Done
 from secpkg.contract.signatures import signatures
 from secpkg.contract.status import SecurityError, Status
@@ -26,6 +27,7 @@ from secpkg.contract.values import (
     ContextRequest,
     Continue,
     LogonAudit,
+    LogonRefused,
     NeedMore,
     Refused,
     Step,
@@ -99,6 +101,7 @@ class Dispatcher:
 
     # --- credentials ---------------------------------------------------------------------------------------------
 
+    @implements("lsa_mode", "SpAcquireCredentialsHandle")
     def acquire(
         self,
         channel: Channel,
@@ -151,6 +154,7 @@ class Dispatcher:
         channel.acquiring += 1
         running.start(function, call, principal, CredentialUse(use), session, authorization_data)
 
+    @implements("lsa_mode", "SpFreeCredentialsHandle")
     def free(self, channel: Channel, handle: int, done: Done) -> None:
         """FreeCredentialsHandle: the credential goes with its last reference (R193)."""
         credential = channel.credential(handle)
@@ -177,6 +181,8 @@ class Dispatcher:
 
     # --- contexts ------------------------------------------------------------------------------------------------
 
+    @implements("lsa_mode", "SpInitLsaModeContext")
+    @implements("lsa_mode", "SpAcceptLsaModeContext")
     def leg(
         self, channel: Channel, role: Role, credential_handle: int, handle: int, request: ContextRequest, done: StepDone
     ) -> None:
@@ -217,6 +223,7 @@ class Dispatcher:
             self, package, name, channel, context, call, first=not handle, received=len(request.token), told=done
         ).start(function, call, context.credential.state, context.state, request)
 
+    @implements("lsa_mode", "SpDeleteContext")
     def delete(self, channel: Channel, handle: int, done: Done) -> None:
         """DeleteSecurityContext: the user half is gone already (spec/README 9). While a call of the context runs, the
         end of that call deletes (R192); until then a further delete is told that it is deleted (R191).
@@ -250,6 +257,7 @@ class Dispatcher:
         arguments = (call, context.state)
         self._plain(context.package, "SpDeleteContext", function, arguments, channel, deleted, context.handle)
 
+    @implements("lsa_mode", "SpQueryContextAttributes")
     def query(self, channel: Channel, handle: int, attribute: int, done: Done) -> None:
         """QueryContextAttributes of the LSA half."""
         context = channel.context(handle)
@@ -311,6 +319,8 @@ class Dispatcher:
             arguments = (call, *arguments)
 
         def finished(value: object, error: BaseException | None) -> None:
+            if running.event is not None and isinstance(value, LogonRefused):
+                running.event.status, running.event.reason = value.status, value.reason
             running.report()
             done(value, error)
 

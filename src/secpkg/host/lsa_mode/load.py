@@ -14,6 +14,7 @@ from itertools import islice
 from typing import Final, cast
 
 from secpkg.contract.flags import Capability, ExtendedInformationClass, InterfaceVersion
+from secpkg.contract.implements import implements
 from secpkg.contract.lsa_mode import ap, ssp
 from secpkg.contract.reference import members_of
 from secpkg.contract.status import SecurityError, Status
@@ -67,6 +68,7 @@ def explain(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}{where}"
 
 
+@implements("lsa_mode", "SpLsaModeInitialize")
 def tables_of(initialize: Callable[[InterfaceVersion], object]) -> ssp.ModuleTables:
     """SpLsaModeInitialize, called once, and what it returned checked (R20-R22)."""
     try:
@@ -122,6 +124,10 @@ async def load_packages(
     return loaded
 
 
+@implements("authentication_package", "LsaApInitializePackage")
+@implements("lsa_mode", "SpInitialize")
+@implements("lsa_mode", "SpGetInfo")
+@implements("lsa_mode", "SpGetExtendedInformation")
 async def _load(hosted: HostedPackage, package: object, reach: frozenset[str], parameters: PackageParameters) -> None:
     info = getattr(package, "info", None)
     if isinstance(info, PackageInfo) and _is_name(info.name):

@@ -138,7 +138,7 @@ class Running:
         if type(coroutine) is not CoroutineType and not isinstance(coroutine, Coroutine):
             self._end(None, SecurityError(Status.SEC_E_INTERNAL_ERROR, reason="package_function_is_no_coroutine"))
             return
-        drive(coroutine, self._ask, self._end)
+        drive(coroutine, self.ask, self._end)
 
     def audit(self, record: LogonAudit, done: Done) -> None:
         """Have the authority write a record that the package owed, then go on."""
@@ -146,11 +146,12 @@ class Running:
         async def write() -> None:
             await Request("audit_logon", (record,))
 
-        drive(write(), self._ask, done)
+        drive(write(), self.ask, done)
 
-    def _ask(self, request: Request[object], resume: Resume) -> object:
+    def ask(self, request: Request[object], resume: Resume) -> object:
+        """Answer what the coroutine awaits: here, or by the authority."""
         function = request.function
-        local = _LOCAL.get(function)
+        local = LOCAL_FUNCTIONS.get(function)
         if local is not None:
             return local(self, *request.arguments)
         surroundings = self.surroundings
@@ -178,7 +179,7 @@ class Running:
 
     def _observed(self, function: str, observer: Observer, resume: Resume) -> Resume:
         return _Observed(
-            TraceEvent("lsa", function, self.package.info.name, self.channel, time.monotonic()), observer, resume
+            TraceEvent("lsa", documented(function), self.package.info.name, self.channel, time.monotonic()), observer, resume
         )
 
     def _end(self, value: object, error: BaseException | None) -> None:
@@ -251,6 +252,11 @@ class _Observed:
         self._resume(value, error)
 
 
+def documented(function: str) -> str:
+    """The documented spelling of an LSA function."""
+    return "".join(part.capitalize() for part in function.split("_"))
+
+
 def resume_traced(resume: Resume, _value: object, error: BaseException | None) -> None:
     """Tell the observer of a request that was answered in place."""
     if isinstance(resume, _Observed):
@@ -288,7 +294,7 @@ def _protect(running: Running, buffer: bytearray) -> None:
     running.surroundings.protect(buffer)
 
 
-_LOCAL: Final[dict[str, Callable[..., object]]] = {
+LOCAL_FUNCTIONS: Final[dict[str, Callable[..., object]]] = {
     "get_client_info": _get_client_info,
     "get_client_info_ex": _get_client_info,
     "get_call_info": _get_call_info,
