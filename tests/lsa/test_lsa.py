@@ -118,17 +118,19 @@ def test_raw_functions(authority: FakeAuthority) -> None:
     """R85, R86: statuses are returned."""
     for row in reference.table("lsa_logon"):
         assert ("lsa_logon", row.function) in IMPLEMENTED
-    assert raw.lsa_register_logon_process("x" * 128, authority)[0] is Status.STATUS_NAME_TOO_LONG
-    status, handle = raw.lsa_connect_untrusted(authority)
+        assert callable(getattr(raw, row.python_name)), row.function
+    assert raw.register_logon_process("x" * 128, authority)[0] is Status.STATUS_NAME_TOO_LONG
+    status, handle = raw.connect_untrusted(authority)
     assert status is Status.STATUS_SUCCESS and handle is not None
-    assert raw.lsa_lookup_authentication_package(handle, "Tiny") == (status, 7)
-    assert raw.lsa_logon_user(handle, "test", 3, 7, username="a", password="bad")[:2] == (
-        Status.STATUS_ACCOUNT_RESTRICTION, Status.STATUS_ACCOUNT_DISABLED,
+    assert raw.lookup_authentication_package(handle, "Tiny") == (status, 7)
+    assert raw.logon_user(handle, "test", 3, 7, username="a", password="bad")[:2] == (
+        Status.STATUS_ACCOUNT_RESTRICTION,
+        Status.STATUS_ACCOUNT_DISABLED,
     )
-    assert raw.lsa_logon_user(handle, "test", 99, 7)[0] is Status.STATUS_INVALID_LOGON_TYPE
-    status, _, made, token = raw.lsa_logon_user(handle, "test", 3, 7, username="a", password="right")
+    assert raw.logon_user(handle, "test", 99, 7)[0] is Status.STATUS_INVALID_LOGON_TYPE
+    status, _, made, token = raw.logon_user(handle, "test", 3, 7, username="a", password="right")
     assert made is not None and made.logon_id == 0xABC and token is not None
-    assert raw.lsa_enumerate_logon_sessions(handle) == (Status.STATUS_SUCCESS, (0xABC,))
-    assert raw.lsa_deregister_logon_process(handle) is Status.STATUS_SUCCESS
-    assert raw.lsa_deregister_logon_process(handle) is Status.STATUS_INVALID_HANDLE
-    assert raw.lsa_lookup_authentication_package(handle, "Tiny")[0] is Status.SEC_E_NO_AUTHENTICATING_AUTHORITY
+    assert raw.enumerate_logon_sessions(handle) == (Status.STATUS_SUCCESS, (0xABC,))
+    assert raw.deregister_logon_process(handle) is Status.STATUS_SUCCESS
+    assert raw.deregister_logon_process(handle) is Status.STATUS_INVALID_HANDLE
+    assert raw.lookup_authentication_package(handle, "Tiny")[0] is Status.SEC_E_NO_AUTHENTICATING_AUTHORITY

@@ -9,35 +9,35 @@ from secpkg.contract.values import ProtocolReply
 from secpkg.ipc import schema
 from secpkg.ipc.access_token import AccessToken
 from secpkg.ipc.link import run
-from secpkg.lsa import operations
-from secpkg.lsa.client import Lsa, connect, register_logon_process
+from secpkg.lsa import client, operations
+from secpkg.lsa.client import Lsa
 
 _POLICY = "the Local Security Policy interface is another system"
 _TRUST = "there are no trusted domains here"
 
 
 @implements("lsa_logon", "LsaRegisterLogonProcess")
-def lsa_register_logon_process(name: str, authority: object = None) -> tuple[Status, Lsa | None, int]:
+def register_logon_process(name: str, authority: object = None) -> tuple[Status, Lsa | None, int]:
     """LsaRegisterLogonProcess: (status, handle, SecurityMode); the mode means nothing (R85). Page:
     ntsecapi/nf-ntsecapi-lsaregisterlogonprocess.
     """
     try:
-        return Status.STATUS_SUCCESS, register_logon_process(name, authority), 0
+        return Status.STATUS_SUCCESS, client.register_logon_process(name, authority), 0
     except SecurityError as error:
         return error.status, None, 0
 
 
 @implements("lsa_logon", "LsaConnectUntrusted")
-def lsa_connect_untrusted(authority: object = None) -> tuple[Status, Lsa | None]:
+def connect_untrusted(authority: object = None) -> tuple[Status, Lsa | None]:
     """LsaConnectUntrusted. Page: ntsecapi/nf-ntsecapi-lsaconnectuntrusted."""
     try:
-        return Status.STATUS_SUCCESS, connect(authority)
+        return Status.STATUS_SUCCESS, client.connect(authority)
     except SecurityError as error:
         return error.status, None
 
 
 @implements("lsa_logon", "LsaDeregisterLogonProcess")
-def lsa_deregister_logon_process(handle: Lsa | None) -> Status:
+def deregister_logon_process(handle: Lsa | None) -> Status:
     """LsaDeregisterLogonProcess: handles of both kinds (R86). Page: ntsecapi/nf-ntsecapi-lsaderegisterlogonprocess."""
     if not isinstance(handle, Lsa) or handle._connection.link.closed:
         return Status.STATUS_INVALID_HANDLE
@@ -46,7 +46,7 @@ def lsa_deregister_logon_process(handle: Lsa | None) -> Status:
 
 
 @implements("lsa_logon", "LsaLookupAuthenticationPackage")
-def lsa_lookup_authentication_package(handle: Lsa, package: str) -> tuple[Status, int]:
+def lookup_authentication_package(handle: Lsa, package: str) -> tuple[Status, int]:
     """LsaLookupAuthenticationPackage (R87). Page: ntsecapi/nf-ntsecapi-lsalookupauthenticationpackage."""
     try:
         return Status.STATUS_SUCCESS, handle.lookup_authentication_package(package)
@@ -55,9 +55,17 @@ def lsa_lookup_authentication_package(handle: Lsa, package: str) -> tuple[Status
 
 
 @implements("lsa_logon", "LsaLogonUser")
-def lsa_logon_user(
-    handle: Lsa, origin_name: str, logon_type: int, package: int, authentication_information: bytes = b"", *,
-    username: str = "", domain: str = "", password: str | None = None, workstation: str = "",
+def logon_user(
+    handle: Lsa,
+    origin_name: str,
+    logon_type: int,
+    package: int,
+    authentication_information: bytes = b"",
+    *,
+    username: str = "",
+    domain: str = "",
+    password: str | None = None,
+    workstation: str = "",
 ) -> tuple[Status, Status, schema.LoggedOn | None, AccessToken | None]:
     """LsaLogonUser: (Status, SubStatus, result, access token). The interactive form is given by its fields.
     LocalGroups, SourceContext and Quotas have no counterpart. Page: ntsecapi/nf-ntsecapi-lsalogonuser.
@@ -76,9 +84,7 @@ def lsa_logon_user(
 
 
 @implements("lsa_logon", "LsaCallAuthenticationPackage")
-def lsa_call_authentication_package(
-    handle: Lsa, package: int, submit_buffer: bytes
-) -> tuple[Status, ProtocolReply | None]:
+def call_authentication_package(handle: Lsa, package: int, submit_buffer: bytes) -> tuple[Status, ProtocolReply | None]:
     """LsaCallAuthenticationPackage: ProtocolStatus counts only when the status is success (R78). Page:
     ntsecapi/nf-ntsecapi-lsacallauthenticationpackage.
     """
@@ -89,13 +95,13 @@ def lsa_call_authentication_package(
 
 
 @implements("lsa_logon", "LsaFreeReturnBuffer")
-def lsa_free_return_buffer(buffer: object = None) -> Status:
+def free_return_buffer(buffer: object = None) -> Status:
     """LsaFreeReturnBuffer: buffers are Python objects here. Page: ntsecapi/nf-ntsecapi-lsafreereturnbuffer."""
     return Status.STATUS_SUCCESS
 
 
 @implements("lsa_logon", "LsaEnumerateLogonSessions")
-def lsa_enumerate_logon_sessions(handle: Lsa) -> tuple[Status, tuple[int, ...]]:
+def enumerate_logon_sessions(handle: Lsa) -> tuple[Status, tuple[int, ...]]:
     """LsaEnumerateLogonSessions; here it needs a connection. Page: ntsecapi/nf-ntsecapi-lsaenumeratelogonsessions."""
     try:
         return Status.STATUS_SUCCESS, handle.enumerate_logon_sessions()
@@ -104,7 +110,7 @@ def lsa_enumerate_logon_sessions(handle: Lsa) -> tuple[Status, tuple[int, ...]]:
 
 
 @implements("lsa_logon", "LsaGetLogonSessionData")
-def lsa_get_logon_session_data(handle: Lsa, logon_id: int) -> tuple[Status, schema.SessionData | None]:
+def get_logon_session_data(handle: Lsa, logon_id: int) -> tuple[Status, schema.SessionData | None]:
     """LsaGetLogonSessionData (R101). Page: ntsecapi/nf-ntsecapi-lsagetlogonsessiondata."""
     try:
         return Status.STATUS_SUCCESS, handle.get_logon_session_data(logon_id)
@@ -113,31 +119,31 @@ def lsa_get_logon_session_data(handle: Lsa, logon_id: int) -> tuple[Status, sche
 
 
 @implements("lsa_logon", "LsaQueryDomainInformationPolicy", "unsupported", _POLICY)
-def lsa_query_domain_information_policy(*_arguments: object) -> Status:
+def query_domain_information_policy(*_arguments: object) -> Status:
     """LsaQueryDomainInformationPolicy: not built. Page: ntsecapi/nf-ntsecapi-lsaquerydomaininformationpolicy."""
     return Status.STATUS_NOT_IMPLEMENTED
 
 
 @implements("lsa_logon", "LsaSetDomainInformationPolicy", "unsupported", _POLICY)
-def lsa_set_domain_information_policy(*_arguments: object) -> Status:
+def set_domain_information_policy(*_arguments: object) -> Status:
     """LsaSetDomainInformationPolicy: not built. Page: ntsecapi/nf-ntsecapi-lsasetdomaininformationpolicy."""
     return Status.STATUS_NOT_IMPLEMENTED
 
 
 @implements("lsa_logon", "LsaQueryForestTrustInformation", "unsupported", _TRUST)
-def lsa_query_forest_trust_information(*_arguments: object) -> Status:
+def query_forest_trust_information(*_arguments: object) -> Status:
     """LsaQueryForestTrustInformation: not built. Page: ntsecapi/nf-ntsecapi-lsaqueryforesttrustinformation."""
     return Status.STATUS_NOT_IMPLEMENTED
 
 
 @implements("lsa_logon", "LsaSetForestTrustInformation", "unsupported", _TRUST)
-def lsa_set_forest_trust_information(*_arguments: object) -> Status:
+def set_forest_trust_information(*_arguments: object) -> Status:
     """LsaSetForestTrustInformation: not built. Page: ntsecapi/nf-ntsecapi-lsasetforesttrustinformation."""
     return Status.STATUS_NOT_IMPLEMENTED
 
 
 @implements("lsa_logon", "LsaNtStatusToWinError", "unsupported", "there is no table of Win32 errors here")
-def lsa_nt_status_to_win_error(status: int) -> Status:
+def nt_status_to_win_error(status: int) -> Status:
     """LsaNtStatusToWinError: not built. Page: ntsecapi/nf-ntsecapi-lsantstatustowinerror."""
     return Status.STATUS_NOT_IMPLEMENTED
 
