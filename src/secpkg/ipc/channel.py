@@ -42,7 +42,7 @@ from .errors import (
 from .rights import OwnedFds
 
 _TIMEVAL: Final = struct.Struct("ll")
-_NOSIGNAL: Final = socket.MSG_NOSIGNAL
+_NOSIGNAL: Final = int(socket.MSG_NOSIGNAL)
 _LIMIT: Final = packet.MAX_FRAME
 # Calls given up whose replies are still to come. A server that owes so many is not going to answer.
 MAX_OWED: Final = 1024
@@ -178,9 +178,7 @@ class Channel(Generic[Req, Rep]):
             finally:
                 self._owner = 0
 
-    def call_with_fds(
-        self, request: Req, max_fds: int = 1, passing: Sequence[int] = ()
-    ) -> tuple[Rep, OwnedFds]:
+    def call_with_fds(self, request: Req, max_fds: int = 1, passing: Sequence[int] = ()) -> tuple[Rep, OwnedFds]:
         """`call` where the request carries copies of the descriptors `passing`, and the reply may carry up to `max_fds`
         descriptors (close-on-exec), which the caller owns.
 

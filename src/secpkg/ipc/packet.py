@@ -33,7 +33,12 @@ _GONE: Final = frozenset(
     {errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.ECONNREFUSED, errno.EBADF, errno.ESHUTDOWN}
 )
 _SHORTAGE: Final = frozenset({errno.ENOBUFS, errno.ENOMEM, errno.ETOOMANYREFS})
-_FLAGS: Final = socket.MSG_NOSIGNAL
+# Plain numbers: members of an IntFlag are combined by Python functions.
+_FLAGS: Final = int(socket.MSG_NOSIGNAL)
+_CLOEXEC: Final = int(socket.MSG_CMSG_CLOEXEC)
+_DATA_CUT: Final = int(socket.MSG_TRUNC)
+_FDS_CUT: Final = int(socket.MSG_CTRUNC)
+_CUT: Final = _DATA_CUT | _FDS_CUT
 
 
 def buffer() -> memoryview:
@@ -115,11 +120,13 @@ def receive(sock: socket.socket, into: memoryview, max_fds: int) -> tuple[bytes,
     next one is whole.
     """
     size, ancillary, flags = _receive_message(sock, into, ancillary_size(max_fds))
+    if size and not ancillary and size <= MAX_FRAME and not flags & _CUT:
+        return into[:size].tobytes(), NO_FDS
     fds = OwnedFds(received(ancillary)) if ancillary else NO_FDS
-    if size > MAX_FRAME or flags & socket.MSG_TRUNC:
+    if size > MAX_FRAME or flags & _DATA_CUT:
         fds.close()
         raise ChannelBroken(f"a frame of more than {MAX_FRAME} bytes")
-    if flags & socket.MSG_CTRUNC or len(fds) > max_fds:
+    if flags & _FDS_CUT or len(fds) > max_fds:
         fds.close()
         raise DescriptorsLost(f"more than {max_fds} descriptors came with a frame, or this process is at its limit")
     if not size:
@@ -130,7 +137,7 @@ def receive(sock: socket.socket, into: memoryview, max_fds: int) -> tuple[bytes,
 def _receive_message(sock: socket.socket, into: memoryview, room: int) -> tuple[int, list[tuple[int, int, bytes]], int]:
     for last in (False, True):
         try:
-            return sock.recvmsg_into((into,), room, socket.MSG_CMSG_CLOEXEC)[:3]
+            return sock.recvmsg_into((into,), room, _CLOEXEC)[:3]
         except BlockingIOError:
             raise
         except OSError as error:

@@ -46,6 +46,7 @@ _EVENTS: Final = 256
 
 _IN: Final = select.EPOLLIN | select.EPOLLRDHUP
 _OUT: Final = select.EPOLLOUT
+_NOSIGNAL: Final = int(socket.MSG_NOSIGNAL)
 _GONE: Final = select.EPOLLHUP | select.EPOLLERR
 
 
@@ -181,7 +182,7 @@ class Peer:
         """
         if self._queue is None and not fds and 0 < len(data) <= packet.MAX_FRAME:
             try:
-                self._send(data, socket.MSG_NOSIGNAL)
+                self._send(data, _NOSIGNAL)
                 return
             except BlockingIOError:
                 self._enqueue(data, fds)
@@ -269,6 +270,9 @@ class Peer:
         if not data:
             self.close()
             return False
+        if fds is NO_FDS:
+            self.on_frame(data, fds)
+            return True
         try:
             self.on_frame(data, fds)
         finally:

@@ -12,6 +12,7 @@ import os
 import socket
 from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
+from functools import cache
 from typing import Final
 
 # SCM_MAX_FD of the kernel: one more and sendmsg says EINVAL.
@@ -94,6 +95,7 @@ def duplicate(fds: Sequence[int]) -> OwnedFds:
     return made
 
 
+@cache
 def ancillary_size(count: int) -> int:
     """Room for exactly `count` descriptors. CMSG_SPACE would round up to a place for one more, which then arrives
     unannounced.
