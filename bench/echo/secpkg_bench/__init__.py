@@ -6,6 +6,8 @@ from secpkg.contract import Acquired, Call, Capability, Continue, InterfaceVersi
 from secpkg.contract.lsa_mode.functions import LsaFunctions
 from secpkg.contract.values import ContextRequest, PackageParameters
 
+_LOGON_ID = 1 << 48
+
 
 class Echo:
     """A leg gives back the token that it was given, and goes on for ever."""
@@ -26,29 +28,21 @@ class Echo:
 
 
 class Asking(Echo):
-    """The same with one call to the authority in each leg: a credential of a session is looked up in memory."""
+    """The same with one call to the authority in each leg: a logon session is made in one and deleted in the next."""
 
     info = PackageInfo(name="BenchAsking", comment="echo, after a question", capabilities=Capability(0), max_token=4096)
 
     async def initialize(self, package_id: int, parameters: PackageParameters, authority: LsaFunctions) -> None:
         """SpInitialize."""
         self.authority = authority
-        self.logon_id = 0
-
-    async def acquire_credentials_handle(
-        self, call: Call, principal: str | None, use: int, logon_id: int | None, authorization_data: object
-    ) -> Acquired:
-        """SpAcquireCredentialsHandle: each has a session of its own."""
-        self.logon_id = int.from_bytes(call.entropy(6)) | 1 << 48
-        await self.authority.create_logon_session(self.logon_id)
-        await self.authority.add_credential(self.logon_id, b"key", b"credentials")
-        return Acquired(self)
+        self.made = False
 
     async def accept_lsa_mode_context(
         self, call: Call, credential: object, context: object, request: ContextRequest
     ) -> Step:
         """SpAcceptLsaModeContext."""
-        await self.authority.get_credentials(self.logon_id)
+        made, self.made = self.made, not self.made
+        await (self.authority.delete_logon_session if made else self.authority.create_logon_session)(_LOGON_ID)
         return Continue(request.token, context or self)
 
 
