@@ -1,8 +1,8 @@
 """`make demo`: a real run of the whole house, in a temporary directory, as whatever user started it.
 
 It starts the daemon, registers the example packages, logs users on, has separate processes talk over TCP under two
-packages, kills a worker in the middle of a handshake, and shows the calls that really happened. Every claim that it prints
-is checked first; anything that deviates ends it with exit code 1. ``KEEP=1`` leaves the daemon running.
+packages, kills a worker in the middle of a handshake, and shows the calls that really happened. Every claim that it
+prints is checked first; anything that deviates ends it with exit code 1. ``KEEP=1`` leaves the daemon running.
 """
 
 from __future__ import annotations
@@ -90,9 +90,9 @@ class Demo:
     def start(self) -> None:
         """Start the daemon and wait until it answers."""
         ready, writer = os.pipe()
-        command = [SECPKG, "authority", "run", "--dir", self.directory, "--domain", "EXAMPLE", "--ready-fd", str(writer)]
-        log = open(self.directory / "authority.log", "wb")
-        with log:
+        options = ["--dir", self.directory, "--domain", "EXAMPLE", "--ready-fd", str(writer)]
+        command = [SECPKG, "authority", "run", *options]
+        with open(self.directory / "authority.log", "wb") as log:
             self.daemon = subprocess.Popen(
                 command, pass_fds=(writer,), env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
@@ -104,7 +104,13 @@ class Demo:
     def cli(self, *arguments: str, stdin: str = "", expect: int = 0) -> str:
         """Run the secpkg command as a person would."""
         done = subprocess.run(
-            [SECPKG, *arguments], input=stdin, env=self.environment, capture_output=True, text=True, timeout=20
+            [SECPKG, *arguments],
+            input=stdin,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
         )
         if done.returncode != expect:
             fail(f"secpkg {' '.join(arguments)} exited with {done.returncode}:\n{done.stdout}{done.stderr}")

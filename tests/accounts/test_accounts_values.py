@@ -95,7 +95,7 @@ def test_hostile_unicode_is_no_name(before: str, bad: str, after: str) -> None:
 
 @given(st.text(alphabet=st.characters(codec="ascii"), max_size=20))
 def test_the_fast_path_for_ascii_decides_as_the_slow_one(name: str) -> None:
-    from secpkg.accounts.names import _unicode_key  # noqa: PLC0415
+    from secpkg.accounts.names import _unicode_key
 
     assert name_key(name) == _unicode_key(name)
 

@@ -371,7 +371,8 @@ def test_the_flags_say_what_is_left_R73(world: World) -> None:
     world.add_package("B", accept_credentials=lambda t, *a: given.append(a[2]))
     world.logon(world.connect(), bad)
     assert [g.flags for g in given] == [
-        PrimaryCredentialFlag.CLEAR_PASSWORD | PrimaryCredentialFlag.CACHED_LOGON, PrimaryCredentialFlag.CACHED_LOGON
+        PrimaryCredentialFlag.CLEAR_PASSWORD | PrimaryCredentialFlag.CACHED_LOGON,
+        PrimaryCredentialFlag.CACHED_LOGON,
     ]
 
 
@@ -413,8 +414,10 @@ def test_a_client_that_leaves_while_packages_are_told_ends_the_session_after_the
     world.logon(connection, hello)
     functions = [(name, function) for name, function, _ in world.calls[1:]]
     assert functions == [
-        ("Hello", "accept_credentials"), ("Other", "accept_credentials"),
-        ("Hello", "logon_terminated"), ("Other", "logon_terminated"),
+        ("Hello", "accept_credentials"),
+        ("Other", "accept_credentials"),
+        ("Hello", "logon_terminated"),
+        ("Other", "logon_terminated"),
     ]
     assert not world.lsa.sessions
 

@@ -238,8 +238,11 @@ def test_an_unrecorded_password_is_not_set_lock10(world: World) -> None:
 @pytest.mark.parametrize(
     ("password", "reason"),
     [
-        ("short", "password_too_short"), ("x" * 513, "password_too_long"), ("AliceAlice", "password_is_name"),
-        ("nul\0inside", "password_has_nul"), ("surrogate\ud800", "password_not_unicode"),
+        ("short", "password_too_short"),
+        ("x" * 513, "password_too_long"),
+        ("AliceAlice", "password_is_name"),
+        ("nul\0inside", "password_has_nul"),
+        ("surrogate\ud800", "password_not_unicode"),
     ],
 )
 def test_the_rules_for_new_passwords(world: World, password: str, reason: str) -> None:
@@ -285,8 +288,15 @@ def test_the_life_of_an_account_is_recorded_with_who_did_it(world: World, admin:
     assert admin.users() == []
     events = [r.event for r in world.records()]
     assert events == [
-        "create_group", "create_user", "update_user", "update_user", "update_user", "update_user", "set_password",
-        "delete_group", "delete_user",
+        "create_group",
+        "create_user",
+        "update_user",
+        "update_user",
+        "update_user",
+        "update_user",
+        "set_password",
+        "delete_group",
+        "delete_user",
     ]
     assert all(r.uid == 0 for r in world.records())
     assert not any(PASSWORD.encode() in line for line in world.audit.lines())
@@ -296,7 +306,9 @@ def test_an_account_without_password_can_be_made_and_a_failure_is_recorded(world
     assert world.run(admin.create_user("bob"))["password_set_at"] is None
     assert failure(world, admin.create_user("bob"))[1] == "name_taken"
     assert [(r.status, r.facts.get("reason")) for r in world.records("create_user")] == [
-        ("SEC_E_OK", None), ("SEC_E_OK", None), ("STATUS_INVALID_PARAMETER", "name_taken")
+        ("SEC_E_OK", None),
+        ("SEC_E_OK", None),
+        ("STATUS_INVALID_PARAMETER", "name_taken"),
     ]
     assert failure(world, admin.create_user("carol", "short"))[1] == "password_too_short"
     assert world.store.find("carol") is None

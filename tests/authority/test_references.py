@@ -12,7 +12,17 @@ from secpkg.authority.tokens import Retention
 
 Step = tuple[str, int, int]
 MOVES = (
-    "logon", "convert", "redeem", "drop", "duplicate", "close", "retain", "release", "adopt", "hang up", "connect",
+    "logon",
+    "convert",
+    "redeem",
+    "drop",
+    "duplicate",
+    "close",
+    "retain",
+    "release",
+    "adopt",
+    "hang up",
+    "connect",
 )
 STEPS = st.lists(st.tuples(st.sampled_from(MOVES), st.integers(0, 5), st.integers(0, 5)), max_size=40)
 

@@ -44,16 +44,20 @@ def test_no_file_is_four_empty_lists(registry: Registry) -> None:
 
 def test_what_is_added_is_read_again_and_the_file_is_the_operators(registry: Registry, path: Path) -> None:
     first = entry(primary_credentials=True)
-    second = entry("card \"x\" \\ö", path="/opt/card", blocking=True, permanent=False)
+    second = entry('card "x" \\ö', path="/opt/card", blocking=True, permanent=False)
     registry.add(first)
     registry.add(second, "authentication_packages")
     registry.set_security_providers(["sampssp"])
     written = registry.set_default_tls_ssp("TLS")
-    assert written == registry.read() == RegistryContents(
-        security_packages=(first,),
-        authentication_packages=(second,),
-        security_providers=("sampssp",),
-        default_tls_ssp="TLS",
+    assert (
+        written
+        == registry.read()
+        == RegistryContents(
+            security_packages=(first,),
+            authentication_packages=(second,),
+            security_providers=("sampssp",),
+            default_tls_ssp="TLS",
+        )
     )
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert path.read_text().startswith("#") and "Written by" in path.read_text()

@@ -138,9 +138,7 @@ class World:
         )
         return self.run(self.lsa.logon_user(connection, package_id, request))
 
-    def origin(
-        self, package_id: int, connection: Connection | None = None, call: ClientInfo | None = None
-    ) -> Origin:
+    def origin(self, package_id: int, connection: Connection | None = None, call: ClientInfo | None = None) -> Origin:
         if call is None:
             call = connection.caller if connection is not None else self.lsa.itself
         return Origin(package_id, connection, call)

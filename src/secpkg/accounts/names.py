@@ -29,7 +29,7 @@ _ROUNDS: Final = 4
 
 
 def _acceptable(text: str) -> bool:
-    from unicodedata import category  # noqa: PLC0415
+    from unicodedata import category
 
     return (
         1 <= len(text) <= MAX_NAME
@@ -41,7 +41,7 @@ def _acceptable(text: str) -> bool:
 
 @lru_cache(maxsize=2048)
 def _unicode_key(name: str) -> str | None:
-    from unicodedata import normalize  # noqa: PLC0415
+    from unicodedata import normalize
 
     if not _acceptable(name):
         return None

@@ -104,9 +104,7 @@ class AccountsAdmin:
     def update_user(self, name: str, **changes: Unpack[AccountChanges]) -> dict[str, Plain]:
         """Change an account: enable, lock, expire, groups and the like."""
         facts: dict[str, Fact] = {key: str(value) for key, value in changes.items()}
-        account = self._do(
-            "update_user", name, lambda: self._authority.store.update(name, **changes), **facts
-        )
+        account = self._do("update_user", name, lambda: self._authority.store.update(name, **changes), **facts)
         return describe(account)
 
     def enable_user(self, name: str, enabled: bool = True) -> dict[str, Plain]:

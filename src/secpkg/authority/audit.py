@@ -72,9 +72,7 @@ def derive_key(vault: Vault) -> bytes:
 class AuditRecord:
     """The one writer of a record, in a file (mode 0600) or, with ``path`` None, in memory (the newest 10 000 lines)."""
 
-    def __init__(
-        self, path: Path | None, key: bytes, *, clock: Callable[[], float], durable: bool = False
-    ) -> None:
+    def __init__(self, path: Path | None, key: bytes, *, clock: Callable[[], float], durable: bool = False) -> None:
         self._key = key
         self._clock = clock
         self._durable = durable

@@ -94,9 +94,7 @@ class SessionCredentials:
 
     def _rebound(self, entry: _Entry, logon_id: int, sid: str, package: str) -> _Entry:
         clear = self._vault.open(entry.sealed, sid=self._owner(logon_id), package=package, purpose=PURPOSE)
-        return msgspec.structs.replace(
-            entry, sealed=self._vault.seal(clear, sid=sid, package=package, purpose=PURPOSE)
-        )
+        return msgspec.structs.replace(entry, sealed=self._vault.seal(clear, sid=sid, package=package, purpose=PURPOSE))
 
     def _owner(self, logon_id: int) -> str:
         return self._owners.get(logon_id) or f"logon session {logon_id:#x}"

@@ -18,8 +18,8 @@ from secpkg.authority.principals import Principal, admit, by_sid, counted_name, 
 from secpkg.authority.sessions import LogonSession
 from secpkg.authority.targets import PackageTarget
 from secpkg.contract.flags import ImpersonationLevel, PrimaryCredentialFlag
-from secpkg.contract.lsa_mode.ap import SurrogateLogon
 from secpkg.contract.implements import implements
+from secpkg.contract.lsa_mode.ap import SurrogateLogon
 from secpkg.contract.requests import Request
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import LogonRefused, LogonRequest, LogonResult, PrimaryCredential
@@ -192,7 +192,10 @@ def _grant(
         caller=connection.caller,
         package=source,
         facts={
-            **attempt.facts, "account_name": principal.name, "domain": principal.domain, "sid": principal.sid,
+            **attempt.facts,
+            "account_name": principal.name,
+            "domain": principal.domain,
+            "sid": principal.sid,
             "logon_id": session.logon_id,
         },
         claimed=attempt.claimed,

@@ -102,6 +102,4 @@ async def set_password(
     kept = await verifiers(authority, by, account.name, password, str(account.sid), account.upn or "")
     facts: dict[str, Fact] = {"account_name": account.name, "sid": str(account.sid), "must_change": must_change}
     authority.audit.append("set_password", caller=by, facts=facts)
-    authority.store.set_supplementals(
-        account.sid, kept, password_set_at=authority.clock(), must_change=must_change
-    )
+    authority.store.set_supplementals(account.sid, kept, password_set_at=authority.clock(), must_change=must_change)

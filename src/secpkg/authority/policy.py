@@ -13,8 +13,14 @@ from secpkg.accounts.sid import BUILTIN_ADMINISTRATORS, EVERYONE
 _DEFAULT_PRIVILEGES: Final[Mapping[str, tuple[str, ...]]] = {
     str(EVERYONE): ("SeChangeNotifyPrivilege",),
     str(BUILTIN_ADMINISTRATORS): (
-        "SeBackupPrivilege", "SeDebugPrivilege", "SeImpersonatePrivilege", "SeRestorePrivilege", "SeSecurityPrivilege",
-        "SeShutdownPrivilege", "SeSystemtimePrivilege", "SeTakeOwnershipPrivilege",
+        "SeBackupPrivilege",
+        "SeDebugPrivilege",
+        "SeImpersonatePrivilege",
+        "SeRestorePrivilege",
+        "SeSecurityPrivilege",
+        "SeShutdownPrivilege",
+        "SeSystemtimePrivilege",
+        "SeTakeOwnershipPrivilege",
     ),
 }
 

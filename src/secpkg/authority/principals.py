@@ -142,8 +142,6 @@ def admit(authority: LocalSecurityAuthority, principal: Principal, origin: str, 
         raise SecurityError(Status.STATUS_LOGON_FAILURE, reason="lockout_delay")
     if principal.account is None:
         return
-    rule = restriction(
-        principal.account, now, workstation or None, max_password_age=authority.policy.max_password_age
-    )
+    rule = restriction(principal.account, now, workstation or None, max_password_age=authority.policy.max_password_age)
     if rule is not None:
         raise SecurityError(Status.STATUS_ACCOUNT_RESTRICTION, substatus=rule, reason=rule.native.lower())

@@ -202,9 +202,7 @@ class TokenTable:
         connection.references.add(value)
         return TokenReference(value)
 
-    def duplicate_reference(
-        self, connection: Connection, source: TokenReference, package_id: int
-    ) -> TokenReference:
+    def duplicate_reference(self, connection: Connection, source: TokenReference, package_id: int) -> TokenReference:
         """Another reference of the same token, for the package that had the first one made (R106)."""
         reference = self._reference(connection, source.value)
         if reference.package_id != package_id:

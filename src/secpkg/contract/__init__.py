@@ -1,7 +1,8 @@
 """The contract: what a package author implements and may call. It imports nothing else of ours.
 
 ``from secpkg.contract import ...`` gives an author every name of the usual path, loaded when it is first used; the
-functions stand by power in `secpkg.contract.lsa_mode`, `secpkg.contract.user_mode` and `secpkg.contract.security_provider`.
+functions stand by power in `secpkg.contract.lsa_mode`, `secpkg.contract.user_mode` and
+`secpkg.contract.security_provider`.
 """
 
 from __future__ import annotations

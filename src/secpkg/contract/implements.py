@@ -40,7 +40,8 @@ def implements(table: str, function: str, state: State = "working", reason: str 
     def mark(where: F) -> F:
         known = IMPLEMENTED.get((table, function))
         if known is not None and (known.where.__module__, known.where.__qualname__) != (
-            where.__module__, where.__qualname__
+            where.__module__,
+            where.__qualname__,
         ):
             raise ValueError(f"{table}.{function} is implemented by {known.where!r} already")
         IMPLEMENTED[table, function] = Implementation(where, state, reason)

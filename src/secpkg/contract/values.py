@@ -147,7 +147,8 @@ class ContextRequest(Value, frozen=True):
     """Inputs of SpInitLsaModeContext and SpAcceptLsaModeContext but for the handles.
 
     ``requirements`` are ISC_REQ_* for an initiator and ASC_REQ_* for an acceptor; their bits differ (R174).
-    ``channel_bindings`` is the application data of SECBUFFER_CHANNEL_BINDINGS; None when there is no such buffer (R233).
+    ``channel_bindings`` is the application data of SECBUFFER_CHANNEL_BINDINGS; None when there is no such buffer
+    (R233).
     """
 
     token: bytes = b""
@@ -186,7 +187,8 @@ class Complete(Value, frozen=True):
     """SEC_E_OK: the context stands; ``token``, when not empty, still has to be sent (R187).
 
     ``packed_context`` is ContextData: present, it makes MappedContext true and goes to the user half (R154, R156).
-    With ``complete_needed`` it is SEC_I_COMPLETE_NEEDED. ``leftover`` counts input bytes not consumed (SECBUFFER_EXTRA).
+    With ``complete_needed`` it is SEC_I_COMPLETE_NEEDED. ``leftover`` counts input bytes not consumed
+    (SECBUFFER_EXTRA).
     """
 
     _secrets = ("packed_context",)
@@ -439,9 +441,44 @@ ContextAttributes: TypeAlias = Sizes | Names | NativeNames | Lifespan | SessionK
 """What QueryContextAttributes returns, by attribute."""
 
 __all__ = [
-    "MAX_PACKED_CONTEXT", "NEVER", "Acquired", "AuthData", "AuthIdentity", "Buffer", "Call", "ClientInfo", "Complete", "ContextAttributes",
-    "ContextFlags", "ContextRequest", "Continue", "ConvertedToken", "ImpersonationLevel", "Lifespan", "LogonAudit",
-    "LogonRefused", "LogonRequest", "LogonResult", "Message", "Names", "NativeNames", "NeedMore", "PackageInfo",
-    "PackageParameters", "PrimaryCredential", "ProtocolReply", "Refused", "SamUser", "SecBuffer", "SessionKey", "Sizes",
-    "Step", "StoredCredential", "SupplementalCredential", "TokenInformation", "TokenReference", "Value", "filetime",
+    "MAX_PACKED_CONTEXT",
+    "NEVER",
+    "Acquired",
+    "AuthData",
+    "AuthIdentity",
+    "Buffer",
+    "Call",
+    "ClientInfo",
+    "Complete",
+    "ContextAttributes",
+    "ContextFlags",
+    "ContextRequest",
+    "Continue",
+    "ConvertedToken",
+    "ImpersonationLevel",
+    "Lifespan",
+    "LogonAudit",
+    "LogonRefused",
+    "LogonRequest",
+    "LogonResult",
+    "Message",
+    "Names",
+    "NativeNames",
+    "NeedMore",
+    "PackageInfo",
+    "PackageParameters",
+    "PrimaryCredential",
+    "ProtocolReply",
+    "Refused",
+    "SamUser",
+    "SecBuffer",
+    "SessionKey",
+    "Sizes",
+    "Step",
+    "StoredCredential",
+    "SupplementalCredential",
+    "TokenInformation",
+    "TokenReference",
+    "Value",
+    "filetime",
 ]

@@ -8,7 +8,15 @@ from secpkg.authority.functions import accounts, audit, packages, sessions, toke
 from secpkg.authority.functions.table import LSA_FUNCTIONS, LsaFunction, call, lsa_function
 
 __all__ = [
-    "LSA_FUNCTIONS", "WAITING", "LsaFunction", "accounts", "audit", "call", "lsa_function", "packages", "sessions",
+    "LSA_FUNCTIONS",
+    "WAITING",
+    "LsaFunction",
+    "accounts",
+    "audit",
+    "call",
+    "lsa_function",
+    "packages",
+    "sessions",
     "tokens",
 ]
 

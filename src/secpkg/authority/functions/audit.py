@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from secpkg.authority.targets import Origin
 
 
-def _audit(
-    authority: LocalSecurityAuthority, origin: Origin, record: LogonAudit, more: dict[str, Fact]
-) -> None:
+def _audit(authority: LocalSecurityAuthority, origin: Origin, record: LogonAudit, more: dict[str, Fact]) -> None:
     name = counted_name(authority.store, record.account_name)
     where = origin_of(origin.call, "")
     try:
@@ -81,7 +79,11 @@ def audit_account_logon(
             caller=origin.call,
             package=authority.packages.entry(origin.package_id).name,
             claimed={
-                "audit_id": audit_id, "success": success, "source": source, "client_name": client_name,
-                "mapped_name": mapped_name, "status": status.native,
+                "audit_id": audit_id,
+                "success": success,
+                "source": source,
+                "client_name": client_name,
+                "mapped_name": mapped_name,
+                "status": status.native,
             },
         )

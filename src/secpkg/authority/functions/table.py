@@ -53,9 +53,7 @@ def lsa_function(
     return register
 
 
-def call(
-    authority: LocalSecurityAuthority, origin: Origin, name: str, arguments: tuple[object, ...]
-) -> object:
+def call(authority: LocalSecurityAuthority, origin: Origin, name: str, arguments: tuple[object, ...]) -> object:
     """Call by name: the result, or the coroutine of a function that waits."""
     function = LSA_FUNCTIONS.get(name)
     if function is None:

@@ -57,9 +57,7 @@ def _grant(
         )
         if session is None:
             session = authority.sessions.create(luid, origin.package_id, authority.clock(), connection.number)
-        facts |= {
-            "account_name": principal.name, "domain": principal.domain, "sid": principal.sid, "logon_id": luid
-        }
+        facts |= {"account_name": principal.name, "domain": principal.domain, "sid": principal.sid, "logon_id": luid}
         return session, principal, _release(authority, origin, connection, session, principal, token, facts, claimed)
     except SecurityError as refused:
         authority.audit.append(
@@ -104,9 +102,7 @@ def _new_luid(authority: LocalSecurityAuthority) -> int:
 
 
 def _claims(account_name: str, authority_name: str, workstation: str) -> dict[str, Fact]:
-    return {
-        "account_name": account_name, "authenticating_authority": authority_name, "workstation": workstation
-    }
+    return {"account_name": account_name, "authenticating_authority": authority_name, "workstation": workstation}
 
 
 @lsa_function("convert_auth_data_to_token")

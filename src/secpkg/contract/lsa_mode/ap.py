@@ -11,7 +11,9 @@ from secpkg.contract.values import Call, LogonRefused, LogonRequest, LogonResult
 
 
 class SurrogateLogon(Value, frozen=True):
-    """``SECPKG_SURROGATE_LOGON``: what surrogate packages and the logon package share; entries are (type GUID, data)."""
+    """``SECPKG_SURROGATE_LOGON``: what surrogate packages and the logon package share; entries are (type GUID,
+    data).
+    """
 
     _secrets = ("entries",)
 
@@ -145,6 +147,13 @@ class LogonTerminated(Protocol):
 
 
 PROTOCOLS: tuple[type, ...] = (
-    InitializePackage, LogonUser, LogonUserEx, LogonUserEx2, LogonUserEx3, SurrogateLogons, PostLogon, CallPackage,
+    InitializePackage,
+    LogonUser,
+    LogonUserEx,
+    LogonUserEx2,
+    LogonUserEx3,
+    SurrogateLogons,
+    PostLogon,
+    CallPackage,
     LogonTerminated,
 )

@@ -159,7 +159,9 @@ class ClientBuffers(Protocol):
         ...
 
     def free_client_buffer(self, client_base_address: int) -> Awaitable[None]:
-        """FreeClientBuffer: 0 is accepted and does nothing (R126). Page: ntsecpkg/nc-ntsecpkg-lsa_free_client_buffer."""
+        """FreeClientBuffer: 0 is accepted and does nothing (R126). Page:
+        ntsecpkg/nc-ntsecpkg-lsa_free_client_buffer.
+        """
         ...
 
     def copy_to_client_buffer(self, client_base_address: int, data: bytes) -> Awaitable[None]:
@@ -298,7 +300,9 @@ class Tokens(Protocol):
         ...
 
     def open_token_by_logon_id(self, logon_id: int) -> Awaitable[TokenReference]:
-        """OpenTokenByLogonId: a token of the caller's own session. Page: ntsecpkg/nc-ntsecpkg-lsa_open_token_by_logon_id."""
+        """OpenTokenByLogonId: a token of the caller's own session. Page:
+        ntsecpkg/nc-ntsecpkg-lsa_open_token_by_logon_id.
+        """
         ...
 
     def duplicate_handle(self, source: TokenReference) -> Awaitable[TokenReference]:
@@ -447,7 +451,9 @@ class ClientCallbacks(Protocol):
     """Calls from the LSA half into the client."""
 
     def client_callback(self, callback: int, argument1: int, argument2: int, data: bytes) -> Awaitable[bytes]:
-        """ClientCallback: the user half must have registered it (R165). Page: ntsecpkg/nc-ntsecpkg-lsa_client_callback."""
+        """ClientCallback: the user half must have registered it (R165). Page:
+        ntsecpkg/nc-ntsecpkg-lsa_client_callback.
+        """
         ...
 
     def get_app_mode_info(self) -> Awaitable[AppModeInfo]:
@@ -504,13 +510,37 @@ class Reserved(Protocol):
 
 
 class LsaFunctions(
-    LsaDispatchTable, Callers, Accounts, Tokens, Audit, Packages, ProtectedMemory, SharedMemory, Notifications,
-    ClientCallbacks, CredentialManager, Reserved, Protocol,
+    LsaDispatchTable,
+    Callers,
+    Accounts,
+    Tokens,
+    Audit,
+    Packages,
+    ProtectedMemory,
+    SharedMemory,
+    Notifications,
+    ClientCallbacks,
+    CredentialManager,
+    Reserved,
+    Protocol,
 ):
     """``LSA_SECPKG_FUNCTION_TABLE``: what SpInitialize hands to an SSP/AP."""
 
 
 PROTOCOLS: tuple[type, ...] = (
-    Sessions, SessionCredentials, LsaHeap, ClientBuffers, Callers, Accounts, Tokens, Audit, Packages, ProtectedMemory,
-    SharedMemory, Notifications, ClientCallbacks, CredentialManager, Reserved,
+    Sessions,
+    SessionCredentials,
+    LsaHeap,
+    ClientBuffers,
+    Callers,
+    Accounts,
+    Tokens,
+    Audit,
+    Packages,
+    ProtectedMemory,
+    SharedMemory,
+    Notifications,
+    ClientCallbacks,
+    CredentialManager,
+    Reserved,
 )

@@ -191,7 +191,9 @@ class CredentialAttributes(Protocol):
     """Attributes of a credential."""
 
     async def query_credentials_attributes(self, call: Call, credential: object, attribute: int) -> object:
-        """SpQueryCredentialsAttributes (SECPKG_CRED_ATTR_*). Page: ntsecpkg/nc-ntsecpkg-spquerycredentialsattributesfn."""
+        """SpQueryCredentialsAttributes (SECPKG_CRED_ATTR_*). Page:
+        ntsecpkg/nc-ntsecpkg-spquerycredentialsattributesfn.
+        """
         ...
 
     async def set_credentials_attributes(self, call: Call, credential: object, attribute: int, value: bytes) -> None:
@@ -221,8 +223,8 @@ class InitiateContext(Protocol):
     async def init_lsa_mode_context(
         self, call: Call, credential: object, context: object, request: ContextRequest
     ) -> Step:
-        """SpInitLsaModeContext: one leg for InitializeSecurityContext (R145). ``context`` is None on the first leg, when
-        the token is empty unless the server speaks first (R150). Never both None (R151).
+        """SpInitLsaModeContext: one leg for InitializeSecurityContext (R145). ``context`` is None on the first leg,
+        when the token is empty unless the server speaks first (R150). Never both None (R151).
         Page: ntsecpkg/nc-ntsecpkg-spinitlsamodecontextfn.
         """
         ...
@@ -317,7 +319,9 @@ class CredentialUI(Protocol):
     """Prompting that depends on a context."""
 
     async def get_cred_ui_context(self, call: Call, context: object, credential_type: bytes) -> bytes:
-        """SpGetCredUIContext; ``credential_type`` is a GUID in its 16 bytes. Page: ntsecpkg/nc-ntsecpkg-spgetcreduicontextfn."""
+        """SpGetCredUIContext; ``credential_type`` is a GUID in its 16 bytes. Page:
+        ntsecpkg/nc-ntsecpkg-spgetcreduicontextfn.
+        """
         ...
 
     async def update_credentials(
@@ -364,7 +368,24 @@ class TrustedBootAutoLogon(Protocol):
 
 
 PROTOCOLS: tuple[type, ...] = (
-    Lifecycle, GetInfo, ExtendedInformation, AcceptCredentials, Credentials, AddCredentials, CredentialAttributes,
-    StoredCredentials, InitiateContext, AcceptContext, DeleteContext, ControlToken, LsaContextAttributes, GetUserInfo,
-    ChangeAccountPassword, NegotiateMetaData, CredentialUI, LogonTargets, RemoteCredentialGuard, TrustedBootAutoLogon,
+    Lifecycle,
+    GetInfo,
+    ExtendedInformation,
+    AcceptCredentials,
+    Credentials,
+    AddCredentials,
+    CredentialAttributes,
+    StoredCredentials,
+    InitiateContext,
+    AcceptContext,
+    DeleteContext,
+    ControlToken,
+    LsaContextAttributes,
+    GetUserInfo,
+    ChangeAccountPassword,
+    NegotiateMetaData,
+    CredentialUI,
+    LogonTargets,
+    RemoteCredentialGuard,
+    TrustedBootAutoLogon,
 )

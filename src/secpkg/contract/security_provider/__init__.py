@@ -27,7 +27,9 @@ class SecurityProvider(Protocol):
     """``SecurityFunctionTable`` of a plain SSP: what every one has."""
 
     def enumerate_security_packages(self) -> Sequence[PackageInfo]:
-        """EnumerateSecurityPackages: the packages of this provider (R4). Page: sspi/nf-sspi-enumeratesecuritypackagesw."""
+        """EnumerateSecurityPackages: the packages of this provider (R4). Page:
+        sspi/nf-sspi-enumeratesecuritypackagesw.
+        """
         ...
 
 
@@ -82,14 +84,14 @@ class ProviderContexts(Protocol):
         """InitializeSecurityContext. Page: sspi/nf-sspi-initializesecuritycontextw."""
         ...
 
-    def accept_security_context(
-        self, call: Call, credential: object, context: object, request: ContextRequest
-    ) -> Step:
+    def accept_security_context(self, call: Call, credential: object, context: object, request: ContextRequest) -> Step:
         """AcceptSecurityContext. Page: sspi/nf-sspi-acceptsecuritycontext."""
         ...
 
     def delete_security_context(self, context: object) -> None:
-        """DeleteSecurityContext: exactly once, also for half-built contexts. Page: sspi/nf-sspi-deletesecuritycontext."""
+        """DeleteSecurityContext: exactly once, also for half-built contexts. Page:
+        sspi/nf-sspi-deletesecuritycontext.
+        """
         ...
 
     def complete_auth_token(self, context: object, token: bytes) -> bytes:
@@ -114,10 +116,22 @@ class ProviderContexts(Protocol):
 
 
 PROTOCOLS: tuple[type, ...] = (
-    SecurityProvider, ProviderCredentials, ProviderContexts, Signatures, Sealing, Transfer,
+    SecurityProvider,
+    ProviderCredentials,
+    ProviderContexts,
+    Signatures,
+    Sealing,
+    Transfer,
 )
 
 __all__ = [
-    "PROTOCOLS", "ExportedContext", "InitSecurityInterface", "ProviderContexts", "ProviderCredentials", "Sealing",
-    "SecurityProvider", "Signatures", "Transfer",
+    "PROTOCOLS",
+    "ExportedContext",
+    "InitSecurityInterface",
+    "ProviderContexts",
+    "ProviderCredentials",
+    "Sealing",
+    "SecurityProvider",
+    "Signatures",
+    "Transfer",
 ]

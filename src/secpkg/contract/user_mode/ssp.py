@@ -2,7 +2,8 @@
 
 The context object that `UserModeContext.init_user_mode_context` returns is given back to every other function; the
 handle belongs to the host. One sender and one receiver may use a context at once (R222); two of a kind may not.
-Message functions take `SecBuffer` lists and *replace* ``data``: a host that was given one 64 KiB message copies it once.
+Message functions take `SecBuffer` lists and *replace* ``data``: a host that was given one 64 KiB message copies it
+once.
 """
 
 from __future__ import annotations
@@ -80,8 +81,8 @@ class Signatures(Protocol):
     def make_signature(
         self, context: object, quality_of_protection: int, message: Message, sequence_number: int
     ) -> None:
-        """SpMakeSignature: over the DATA buffers, into the one TOKEN buffer (R215). ``sequence_number`` 0 means that the
-        application keeps none (R216). Page: ntsecpkg/nc-ntsecpkg-kspmakesignaturefn.
+        """SpMakeSignature: over the DATA buffers, into the one TOKEN buffer (R215). ``sequence_number`` 0 means that
+        the application keeps none (R216). Page: ntsecpkg/nc-ntsecpkg-kspmakesignaturefn.
         """
         ...
 
@@ -95,9 +96,7 @@ class Signatures(Protocol):
 class Sealing(Protocol):
     """Privacy (SECPKG_FLAG_PRIVACY)."""
 
-    def seal_message(
-        self, context: object, quality_of_protection: int, message: Message, sequence_number: int
-    ) -> None:
+    def seal_message(self, context: object, quality_of_protection: int, message: Message, sequence_number: int) -> None:
         """SpSealMessage: one writable DATA buffer, whose ``data`` becomes the ciphertext of the same length, and one
         TOKEN buffer (R219). Page: ntsecpkg/nc-ntsecpkg-spsealmessagefn.
         """
@@ -166,6 +165,13 @@ class CredentialForms(Protocol):
 
 
 PROTOCOLS: tuple[type, ...] = (
-    Instance, UserModeContext, Signatures, Sealing, UserContextAttributes, ContextToken, CompleteToken, Transfer,
+    Instance,
+    UserModeContext,
+    Signatures,
+    Sealing,
+    UserContextAttributes,
+    ContextToken,
+    CompleteToken,
+    Transfer,
     CredentialForms,
 )
