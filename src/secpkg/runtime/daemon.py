@@ -1,8 +1,9 @@
 """The daemon: ``secpkg authority run``. One thread, one epoll loop; two listening sockets; a worker per module.
 
-Every application is known by the credentials of the socket that it connected to (lock 1). The trusted socket (mode 0600)
-is for those who hold SeTcbPrivilege; the other one is everybody's. A connection that says nothing is closed after a while,
-and one whose process has exited is closed even if a forked child still holds its end.
+Every application is known by the credentials of the socket that it connected to (lock 1). The trusted socket (mode
+0600)
+is for those who hold SeTcbPrivilege; the other one is everybody's. A connection that says nothing is closed after a
+while, and one whose process has exited is closed even if a forked child still holds its end.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from secpkg.ipc.poll import Loop, Peer, Source
 from secpkg.ipc.rights import OwnedFds
 from secpkg.ipc.schema import Failed, FromAuthority, LoadModule, ToAuthority, encode
 from secpkg.ipc.where import trusted_address
+from secpkg.runtime import state
 from secpkg.runtime.config import DaemonConfig
 from secpkg.runtime.descriptors import TokenDescriptors
 from secpkg.runtime.inbox import INBOX_MODULES, RESERVED_PACKAGES
@@ -45,6 +47,7 @@ from secpkg.runtime.machine import Machine, Module
 from secpkg.runtime.management import Management
 from secpkg.runtime.modules import ModuleDescription, describe
 from secpkg.runtime.ports import Events, ModulePort
+from secpkg.runtime.state import StateFault as DaemonFault
 from secpkg.runtime.supervisor import Limits, WorkerPort
 
 _decode: Final = msgspec.msgpack.Decoder(ToAuthority).decode
@@ -55,7 +58,6 @@ MAX_STRANGERS: Final = 256
 """Connections that have not said anything yet."""
 MAX_STRANGERS_OF_A_UID: Final = 64
 STOP_LIMIT: Final = 4.0
-MASTER_KEY_SIZE: Final = 32
 
 
 class ApplicationPeer(Peer):
@@ -126,9 +128,9 @@ class Daemon:
         self._listeners: list[tuple[socket.socket, Source]] = []
         self._stopping = False
         directory = config.directory
-        _prepare(directory)
+        state.prepare(directory, mode=0o700 if os.geteuid() else 0o755)
         self._lock = _exclusive(directory / "authority.lock")
-        vault = Vault(_master_key(directory / "master.key"))
+        vault = Vault(state.master_key(directory / "master.key"))
         self.policy = Policy(trusted_uids=(*config.trusted_uids, os.geteuid()))
         self.registry = Registry(directory / "registry.toml", INBOX_MODULES, RESERVED_PACKAGES)
         self.machine = Machine(
@@ -309,61 +311,14 @@ class Daemon:
         print(f"secpkg authority: {type(error).__name__} in {where!r}: {error}", file=sys.stderr, flush=True)
 
 
-def _prepare(directory: Path) -> None:
-    try:
-        directory.mkdir(mode=0o700 if os.geteuid() else 0o755, parents=True, exist_ok=True)
-        info = os.lstat(directory)
-    except OSError as error:
-        raise _unusable(f"{directory}: {error.strerror}") from None
-    if not stat.S_ISDIR(info.st_mode) or info.st_uid != os.geteuid() or info.st_mode & 0o022:
-        raise _unusable(f"{directory} must be a directory of uid {os.geteuid()} that nobody else can write")
-
-
 def _exclusive(path: Path) -> int:
     lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(lock)
-        raise _unusable(f"another authority uses {path.parent}") from None
+        raise DaemonFault(f"another authority uses {path.parent}") from None
     return lock
-
-
-def _master_key(path: Path) -> bytes:
-    """The key that everything at rest is sealed with (lock 4): made at the first start, readable by this uid alone."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        key = os.urandom(MASTER_KEY_SIZE)
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with open(fd, "wb") as file:
-            file.write(key)
-            file.flush()
-            os.fsync(file.fileno())
-        return key
-    with open(fd, "rb") as file:
-        info = os.fstat(file.fileno())
-        if info.st_uid != os.geteuid() or info.st_mode & 0o077:
-            raise _unusable(f"{path} must be readable by uid {os.geteuid()} alone: chmod 600 {path}")
-        key = file.read(MASTER_KEY_SIZE + 1)
-    if len(key) != MASTER_KEY_SIZE:
-        raise _unusable(f"{path} must hold {MASTER_KEY_SIZE} bytes")
-    return key
-
-
-class DaemonFault(SecurityError):
-    """The authority cannot be started; ``detail`` says why and what to do."""
-
-    def __init__(self, detail: str) -> None:
-        super().__init__(Status.STATUS_UNSUCCESSFUL, reason="authority_cannot_start")
-        self.detail = detail
-
-    def __str__(self) -> str:
-        return self.detail
-
-
-def _unusable(detail: str) -> DaemonFault:
-    return DaemonFault(detail)
 
 
 @contextlib.contextmanager
@@ -380,7 +335,9 @@ def _signals(daemon: Daemon) -> Iterator[None]:
 
 
 def run(config: DaemonConfig, limits: Limits | None = None) -> int:
-    """Serve until SIGTERM, SIGINT or ``secpkg authority stop``. `DaemonFault` or `RegistryError` when it cannot start."""
+    """Serve until SIGTERM, SIGINT or ``secpkg authority stop``. `DaemonFault` or `RegistryError` when it cannot
+    start.
+    """
     os.umask(0o077)
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # connections and token descriptors of everybody

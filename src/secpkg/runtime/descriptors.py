@@ -84,10 +84,9 @@ class TokenDescriptors:
         except ConnectionResetError:
             self._drop(cookie)
             return
-        if not data:
+        if not data and exported.source is not None:
             # Shut down by a holder, not closed: nobody can end another's copy. Stop looking; the entry stays.
-            if exported.source is not None:
-                exported.source.unregister()
+            exported.source.unregister()
 
     def _drop(self, cookie: int) -> None:
         exported = self._exported.pop(cookie)

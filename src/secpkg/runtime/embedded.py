@@ -10,6 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final
 
 from secpkg.accounts.store import AccountStore
@@ -24,8 +25,9 @@ from secpkg.contract.values import ClientInfo
 from secpkg.host.lsa_mode.channel import Channel
 from secpkg.host.lsa_mode.load import LoadFault
 from secpkg.host.lsa_mode.running import TraceEvent
-from secpkg.ipc import fork
+from secpkg.ipc import fork, where
 from secpkg.ipc.errors import ChannelClosed, ChannelError, ChannelForked
+from secpkg.ipc.link import failure, next_id
 from secpkg.ipc.schema import (
     PROTOCOL_VERSION,
     Connect,
@@ -41,14 +43,15 @@ from secpkg.ipc.schema import (
     ToWorker,
     Traced,
 )
-from secpkg.ipc.link import failure, next_id
 from secpkg.runtime.applications import handle
 from secpkg.runtime.lsa_module import LsaModule
 from secpkg.runtime.machine import Machine, Module
+from secpkg.runtime.management import Management
 from secpkg.runtime.modules import LsaModeInitialize, ModuleDescription, describe, lsa_mode_initialize
 from secpkg.runtime.ports import Events, Legs, Opened, answer
 
 STEP_TIMEOUT: Final = 30.0
+_DOMAIN: Final = "LOCAL"
 
 
 class LocalPort:
@@ -116,8 +119,10 @@ class LocalPort:
             return PARKED
         ((value, error),) = outcome
         if error is not None:
-            raise error if isinstance(error, SecurityError) else SecurityError(
-                Status.SEC_E_INTERNAL_ERROR, reason=f"package_raised_{type(error).__name__}"
+            raise (
+                error
+                if isinstance(error, SecurityError)
+                else SecurityError(Status.SEC_E_INTERNAL_ERROR, reason=f"package_raised_{type(error).__name__}")
             )
         return value
 
@@ -300,7 +305,7 @@ class EmbeddedAuthority:
         self,
         *,
         store: AccountStore | None = None,
-        domain: str = "LOCAL",
+        domain: str = _DOMAIN,
         master_key: bytes | None = None,
         modules: Sequence[str | tuple[ModuleDescription, LsaModeInitialize]] = (),
         primary_credentials: bool = False,
@@ -325,6 +330,7 @@ class EmbeddedAuthority:
             entropy=entropy,
             start_port=self._start_port,
         )
+        self.management = Management(self.machine, None)
         for module in modules:
             self.add_module(module, primary_credentials=primary_credentials)
 
@@ -356,9 +362,7 @@ class EmbeddedAuthority:
             description, initialize = module
             self._initializers[description.name] = initialize
         with self.lock:
-            loaded = self.machine.add_module(
-                description, lambda _module: None, primary_credentials=primary_credentials
-            )
+            loaded = self.machine.add_module(description, lambda _module: None, primary_credentials=primary_credentials)
         if loaded.state == "broken":
             raise SecurityError(Status.SEC_E_CANNOT_INSTALL, reason=loaded.reason)
         return loaded
@@ -394,12 +398,55 @@ _default: EmbeddedAuthority | None = None
 _default_lock = threading.Lock()
 
 
+def _in_child() -> None:
+    # The parent's authority is the parent's, sessions and all; and a thread that is not here may hold its lock.
+    global _default, _default_lock
+    _default, _default_lock = None, threading.Lock()
+
+
+os.register_at_fork(after_in_child=_in_child)
+
+
 def link(address: str, logon_process_name: str | None = None) -> LocalLink:
-    """The process's own embedded authority, made at the first use, with the modules of the operator's file."""
-    global _default
+    """A connection to the process's own embedded authority, made at the first use as the configuration files say:
+    ``security_packages`` are its modules, ``directory`` keeps its accounts. Without them it has no packages, and
+    accounts in memory.
+
+    SecurityError when that cannot be done: SEC_E_SECPKG_NOT_FOUND, SEC_E_CANNOT_INSTALL, and
+    SEC_E_NO_AUTHENTICATING_AUTHORITY (``directory_not_absolute``) for the directory. The next call tries again.
+    """
+    global _default  # noqa: PLW0603
     with _default_lock:
         if _default is None:
-            from secpkg.runtime.inbox import INBOX_MODULES
-
-            _default = EmbeddedAuthority(modules=INBOX_MODULES)
+            _default = _configured(where.configuration())
         return _default.link(logon_process_name)
+
+
+def _configured(configuration: where.Configuration) -> EmbeddedAuthority:
+    from secpkg.runtime.inbox import INBOX_MODULES
+
+    made = EmbeddedAuthority() if configuration.directory is None else _kept(configuration.directory)
+    try:
+        for name in (*INBOX_MODULES, *configuration.security_packages):
+            try:
+                made.add_module(name, primary_credentials=True)
+            except SecurityError as error:
+                error.add_note(f"module {name} of the key security_packages")
+                raise
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+def _kept(path: str) -> EmbeddedAuthority:
+    from secpkg.accounts.sqlite import SqliteAccountStore
+    from secpkg.runtime import state
+
+    directory = Path(path)
+    if not directory.is_absolute():
+        raise SecurityError(Status.SEC_E_NO_AUTHENTICATING_AUTHORITY, reason="directory_not_absolute")
+    state.prepare(directory)
+    key = state.master_key(directory / "master.key")
+    store = SqliteAccountStore(directory / "accounts.db", Vault(key), domain=_DOMAIN, lockout=Policy().lockout)
+    return EmbeddedAuthority(store=store, master_key=key)

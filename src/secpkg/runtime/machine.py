@@ -12,12 +12,12 @@ from typing import Final, Literal
 
 import msgspec
 
+from secpkg.accounts.store import AccountStore
+from secpkg.accounts.vault import Vault
 from secpkg.authority.audit import AuditRecord
 from secpkg.authority.directory import PackageDirectory, PackageEntry
 from secpkg.authority.lsa import LocalSecurityAuthority
 from secpkg.authority.policy import Policy
-from secpkg.accounts.store import AccountStore
-from secpkg.accounts.vault import Vault
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import PackageParameters
 from secpkg.ipc.schema import LoadedPackage, Traced
@@ -79,7 +79,7 @@ class Machine:
             clock=clock,
             entropy=entropy,
             policy=policy,
-            spawn=lambda coroutine: self.service.spawn(coroutine),
+            spawn=lambda coroutine: self.service.spawn(coroutine),  # noqa: PLW0108 - made of the authority, below
         )
         self.service = Service(self.authority, descriptors)
         self.modules: dict[str, Module] = {}

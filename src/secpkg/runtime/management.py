@@ -88,7 +88,9 @@ class ReadTrace(_Arguments, frozen=True):
 
 
 class Management:
-    """The operations of one machine. ``after`` calls a function later (None where there is no loop: then at once)."""
+    """The operations of one machine. ``after`` calls a function later; where there is no loop (None) a draining module
+    has no deadline but 0, and goes with its last context.
+    """
 
     def __init__(
         self,
@@ -209,7 +211,7 @@ class Management:
             return
         if arguments.list not in ("security_packages", "authentication_packages"):
             raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason="no_such_list")
-        if arguments.module in INBOX_MODULES:
+        if _is_inbox(arguments.module):
             raise SecurityError(Status.STATUS_ACCESS_DENIED, reason="module_is_inbox")  # R13
         if arguments.blocking:
             raise SecurityError(Status.SEC_E_UNSUPPORTED_FUNCTION, reason="blocking_modules_come_later")
@@ -266,7 +268,7 @@ class Management:
         done({"module": arguments.module, "packages": [], "state": "registered", "reason": ""}, None)
 
     def _remove(self, _connection: Connection, arguments: RemoveModule, done: Done) -> None:
-        if arguments.name.casefold() in {name.casefold() for name in (*INBOX_MODULES, *RESERVED_PACKAGES)}:
+        if _is_inbox(arguments.name):
             raise SecurityError(Status.STATUS_ACCESS_DENIED, reason="module_is_inbox")  # R13
         providers = () if self._registry is None else self._registry.read().security_providers
         if self._registry is not None and arguments.name in providers:
@@ -285,7 +287,9 @@ class Management:
                     raise
         limit = self._machine.authority.policy.drain_deadline if arguments.deadline is None else arguments.deadline
         draining = self._machine.drain(module, _nothing)
-        if self._after is not None and module.key in self._machine.modules:
+        if limit <= 0:
+            self._machine.finish(module)
+        elif self._after is not None and module.key in self._machine.modules:
             self._after(min(max(limit, 0.0), DRAIN_LIMIT), lambda: self._machine.finish(module))
         done({"module": module.description.name, "packages": names, "draining": draining}, None)
 
@@ -434,6 +438,11 @@ def _find(admin: AccountsAdmin, name: str) -> object:
         if str(user["name"]).casefold() == name.casefold():
             return user
     raise SecurityError(Status.STATUS_NO_SUCH_USER, reason="no_such_user")
+
+
+def _is_inbox(name: str) -> bool:
+    """R13: nobody adds, removes, replaces or shadows what the house brings along."""
+    return name.casefold() in {inbox.casefold() for inbox in (*INBOX_MODULES, *RESERVED_PACKAGES)}
 
 
 def _plain(arguments: _Arguments) -> dict[str, str]:

@@ -26,7 +26,9 @@ LsaModeInitialize = Callable[[InterfaceVersion], object]
 
 
 class ModuleDescription(msgspec.Struct, frozen=True):
-    """A module as its distribution describes it: the entry point's name, the distribution, and the digest of its files."""
+    """A module as its distribution describes it: the entry point's name, the distribution, and the digest of its
+    files.
+    """
 
     name: str
     distribution: str

@@ -139,9 +139,7 @@ class Service:
         except SecurityError as refused:
             reply(_failed(message.id, refused))
             return None
-        reply(
-            Connected(message.id, PROTOCOL_VERSION, connection.trusted, self.authority.store.domain_name)
-        )
+        reply(Connected(message.id, PROTOCOL_VERSION, connection.trusted, self.authority.store.domain_name))
         return connection
 
     def disconnect(self, connection: Connection) -> None:

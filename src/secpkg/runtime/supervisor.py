@@ -1,10 +1,11 @@
 """Workers of the daemon: started, watched, restarted with back-off, quarantined.
 
 A worker is a process in a session of its own with a clean environment and two descriptors: its end of the control
-channel, and nothing else. It is killed with its whole process group, so that what a package forked goes with it. A death
+channel, and nothing else. It is killed with its whole process group, so that what a package forked goes with it. A
+death
 fails the calls under way by name (`worker_died`), closes its channels (each application finds the end of its own), and
-starts the module again: at once the first time, then with growing delays; after `CRASHES` deaths within `WINDOW` seconds
-the module is quarantined, with the reason, until an operator revives it.
+starts the module again: at once the first time, then with growing delays; after `CRASHES` deaths within `WINDOW`
+seconds the module is quarantined, with the reason, until an operator revives it.
 """
 
 from __future__ import annotations
@@ -511,7 +512,10 @@ class WorkerPort:
         room = min(self.limits.descriptors, resource.getrlimit(resource.RLIMIT_NOFILE)[1]) - OWN_DESCRIPTORS
         if len(self._channels) >= room:
             return "worker_full"
-        if len(self._channels) >= room // 2 and sum(legs.caller.uid == uid for legs in self._channels.values()) >= room // 2:
+        if (
+            len(self._channels) >= room // 2
+            and sum(legs.caller.uid == uid for legs in self._channels.values()) >= room // 2
+        ):
             return "quota_channels"
         return ""
 

@@ -269,9 +269,7 @@ class Worker:
 
     def adopt(self, message: Adopt, fd: int) -> None:
         """Serve an application."""
-        caller = ClientInfo(
-            message.process_id, message.uid, message.gid, message.has_tcb_privilege, message.logon_id
-        )
+        caller = ClientInfo(message.process_id, message.uid, message.gid, message.has_tcb_privilege, message.logon_id)
         sock = socket.socket(fileno=fd)
         self.applications[message.channel] = Application(self, sock, Channel(message.channel, caller))
 
@@ -282,9 +280,7 @@ class Worker:
         def done(value: object, error: BaseException | None) -> None:
             if error is not None:
                 failure = as_security_error(error)
-                self.authority.send(
-                    encode(PackageFailed(number, failure.status, failure.substatus, failure.reason))
-                )
+                self.authority.send(encode(PackageFailed(number, failure.status, failure.substatus, failure.reason)))
                 return
             try:
                 raw = msgspec.Raw(encode(value))
@@ -296,9 +292,7 @@ class Worker:
             try:
                 self.authority.send(encode(PackageResult(number, raw)))
             except FrameRefused:
-                self.authority.send(
-                    encode(PackageFailed(number, Status.SEC_E_INTERNAL_ERROR, 0, "result_too_large"))
-                )
+                self.authority.send(encode(PackageFailed(number, Status.SEC_E_INTERNAL_ERROR, 0, "result_too_large")))
 
         pid, uid, gid, tcb, logon_id = message.caller
         try:

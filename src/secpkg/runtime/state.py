@@ -1,0 +1,75 @@
+"""The directory of an authority that keeps something: whose it is, and the master key in it (lock 4)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+from secpkg.contract.status import SecurityError, Status
+
+MASTER_KEY_SIZE: Final = 32
+
+
+class StateFault(SecurityError):
+    """The authority cannot be started; ``detail`` says why and what to do."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(Status.STATUS_UNSUCCESSFUL, reason="authority_cannot_start")
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return self.detail
+
+
+def prepare(directory: Path, *, mode: int = 0o700) -> None:
+    """Make the directory where it is not there. `StateFault` unless it is this uid's and nobody else can write it."""
+    try:
+        directory.mkdir(mode=mode, parents=True, exist_ok=True)
+        info = os.lstat(directory)
+    except OSError as error:
+        raise StateFault(f"{directory}: {error.strerror}") from None
+    if not stat.S_ISDIR(info.st_mode) or info.st_uid != os.geteuid() or info.st_mode & 0o022:
+        raise StateFault(f"{directory} must be a directory of uid {os.geteuid()} that nobody else can write")
+
+
+def master_key(path: Path) -> bytes:
+    """The key that everything at rest is sealed with: made at the first start, readable by this uid alone. Of several
+    processes that start at once, one makes it, and it is never seen half written.
+    """
+    try:
+        fd = _open(path)
+    except FileNotFoundError:
+        _make(path)
+        fd = _open(path)
+    with open(fd, "rb") as file:
+        info = os.fstat(file.fileno())
+        if info.st_uid != os.geteuid() or info.st_mode & 0o077:
+            raise StateFault(f"{path} must be readable by uid {os.geteuid()} alone: chmod 600 {path}")
+        key = file.read(MASTER_KEY_SIZE + 1)
+    if len(key) != MASTER_KEY_SIZE:
+        raise StateFault(f"{path} must hold {MASTER_KEY_SIZE} bytes")
+    return key
+
+
+def _open(path: Path) -> int:
+    return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+
+
+def _make(path: Path) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with contextlib.suppress(FileNotFoundError):
+        temporary.unlink()
+    try:
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with open(fd, "wb") as file:
+            file.write(os.urandom(MASTER_KEY_SIZE))
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):  # another process was quicker: its key it is
+            os.link(temporary, path)
+        temporary.unlink()
+    except OSError as error:
+        raise StateFault(f"{path} cannot be made: {error.strerror}") from None
