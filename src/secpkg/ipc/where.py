@@ -39,8 +39,17 @@ class Configuration(msgspec.Struct, frozen=True):
     """What the configuration files say to an application: the first file that has a key gives its value."""
 
     authority: str | None = None
+    """Address of the authority: ``unix:/path`` or ``embedded:``."""
     authority_uids: tuple[int, ...] = ()
+    """Uids that an authority may run as, besides root and our own (lock 1)."""
     security_providers: tuple[str, ...] = ()
+    """Entry points of the plain SSPs that are used here (R12)."""
+    security_packages: tuple[str, ...] = ()
+    """Modules that the embedded authority loads. Like all code of the process, they see its users' clear passwords."""
+    directory: str | None = None
+    """Absolute path of the directory where the embedded authority keeps accounts (SQLite) and, beside them, the master
+    key (mode 0600); without it they are in memory and end with the process.
+    """
 
 
 def resolve(authority: object = None) -> object:

@@ -287,9 +287,10 @@ class Management:
                     raise
         limit = self._machine.authority.policy.drain_deadline if arguments.deadline is None else arguments.deadline
         draining = self._machine.drain(module, _nothing)
-        if limit <= 0:
-            self._machine.finish(module)
-        elif self._after is not None and module.key in self._machine.modules:
+        if self._after is None:
+            if limit <= 0:
+                self._machine.finish(module)
+        elif module.key in self._machine.modules:
             self._after(min(max(limit, 0.0), DRAIN_LIMIT), lambda: self._machine.finish(module))
         done({"module": module.description.name, "packages": names, "draining": draining}, None)
 
