@@ -11,7 +11,17 @@ from secpkg.authority.policy import Policy
 from secpkg.runtime.embedded import EmbeddedAuthority, LocalLink
 from secpkg.runtime.modules import LsaModeInitialize, ModuleDescription
 
-Module = str | tuple[ModuleDescription, LsaModeInitialize]
+Module = str | tuple[ModuleDescription, LsaModeInitialize] | LsaModeInitialize
+
+
+def described(module: Module) -> str | tuple[ModuleDescription, LsaModeInitialize]:
+    """A module as the runtime takes it. A bare SpLsaModeInitialize, of code that is not installed, gets a description of
+    its own; it has no user half.
+    """
+    if isinstance(module, str | tuple):
+        return module
+    name = f"{getattr(module, '__module__', 'lab')}.{getattr(module, '__qualname__', 'module')}"
+    return ModuleDescription(name, "not-installed", "0", b"", "", has_user_half=False), module
 
 
 class FrozenClock:
@@ -30,7 +40,7 @@ class FrozenClock:
 
 class LabAuthority:
     """``with LabAuthority(domain="EXAMPLE", modules=["hello"]) as lab``: pass ``authority=lab`` to Client, Server and
-    ``lsa.connect``. ``clock`` and ``entropy`` fix time and chance, so that a handshake replays byte for byte.
+    ``lsa.connect``. Modules are names of installed ones, or the ``lsa_mode_initialize`` of one under test. ``clock`` and ``entropy`` fix time and chance, so that a handshake replays byte for byte.
     """
 
     def __init__(
@@ -50,7 +60,7 @@ class LabAuthority:
             chosen["entropy"] = entropy
         self.embedded = EmbeddedAuthority(
             domain=domain,
-            modules=modules,
+            modules=[described(module) for module in modules],
             policy=policy,
             primary_credentials=primary_credentials,
             **chosen,  # type: ignore[arg-type]  # the two callables by their names
