@@ -11,5 +11,4 @@ from tests.daemon import harness
 @pytest.fixture(autouse=True)
 def _connections_end_with_the_test() -> Iterator[None]:
     yield
-    while harness.opened:
-        harness.opened.pop()()
+    harness.close_opened()

@@ -42,7 +42,14 @@ sys.exit(run(DaemonConfig(**config), msgspec.convert(limits, Limits)))
 """
 
 opened: Final[list[Callable[[], object]]] = []
-"""What closes the links and channels of the running test; conftest.py calls it."""
+"""What closes the links and channels of the running test."""
+
+
+def close_opened() -> None:
+    """Close the links and channels of the running test."""
+    while opened:
+        opened.pop()()
+
 
 T = TypeVar("T")
 WorkerChannel = Channel[schema.ToWorker, schema.FromWorker]

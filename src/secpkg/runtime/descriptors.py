@@ -3,11 +3,13 @@
 A descriptor is one end of a socket pair; the authority keeps the other and, with it, the token. The kernel tells when
 the last copy of the end that went out is closed, across dup, fork and passing on; a returned end is known again by its
 socket cookie. Any holder could shut the pair down while others still hold it: that is told apart from a close by a byte
-that lies unread in the pair - only a real close makes its loss an error - and closes nothing.
+that lies unread in the pair - only a real close makes its loss an error - and closes nothing. A pair of which that can
+no longer be told (shut down, or the byte was read) is looked up among the kernel's sockets from time to time.
 """
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 from typing import Final
@@ -19,13 +21,19 @@ from secpkg.ipc.poll import Loop, Source
 _SO_COOKIE: Final = 57
 _COOKIE: Final = struct.Struct("Q")
 MAX_DESCRIPTORS: Final = 4096
+LOOK: Final = 0.5
+"""Seconds between two looks for descriptors whose close the kernel does not tell."""
+_SOCKETS: Final = "/proc/net/unix"
+_INODE: Final = 6
+"""Column of `_SOCKETS` (proc(5))."""
 
 
 class _Exported:
-    __slots__ = ("end", "retention", "source")
+    __slots__ = ("end", "inode", "retention", "source")
 
-    def __init__(self, end: socket.socket, retention: Retention) -> None:
+    def __init__(self, end: socket.socket, inode: int, retention: Retention) -> None:
         self.end = end
+        self.inode = inode
         self.retention = retention
         self.source: Source | None = None
 
@@ -37,6 +45,7 @@ class TokenDescriptors:
         self._loop = loop
         self._tokens = tokens
         self._exported: dict[int, _Exported] = {}
+        self._unheard: set[int] = set()
 
     def __len__(self) -> int:
         return len(self._exported)
@@ -52,7 +61,7 @@ class TokenDescriptors:
         ours.setblocking(False)
         ours.send(b"T")
         cookie = _cookie(theirs)
-        exported = _Exported(ours, self._tokens.retain(token))
+        exported = _Exported(ours, os.fstat(theirs.fileno()).st_ino, self._tokens.retain(token))
         exported.source = self._loop.register(ours.fileno(), lambda: self._readable(cookie))
         self._exported[cookie] = exported
         return theirs
@@ -85,11 +94,27 @@ class TokenDescriptors:
             self._drop(cookie)
             return
         if not data and exported.source is not None:
-            # Shut down by a holder, not closed: nobody can end another's copy. Stop looking; the entry stays.
+            # Shut down by a holder, perhaps not closed: nobody can end another's copy. It would be readable for ever.
             exported.source.unregister()
+            if not self._unheard:
+                self._loop.call_at(self._loop.clock() + LOOK, self._look)
+            self._unheard.add(cookie)
+
+    def _look(self) -> None:
+        """Find out which of the descriptors that cannot be heard of are closed."""
+        try:
+            with open(_SOCKETS, encoding="ascii", errors="replace") as file:
+                alive = {int(columns[_INODE]) for columns in map(str.split, list(file)[1:])}
+        except (OSError, ValueError, IndexError):
+            alive = {self._exported[cookie].inode for cookie in self._unheard}
+        for cookie in [cookie for cookie in self._unheard if self._exported[cookie].inode not in alive]:
+            self._drop(cookie)
+        if self._unheard:
+            self._loop.call_at(self._loop.clock() + LOOK, self._look)
 
     def _drop(self, cookie: int) -> None:
         exported = self._exported.pop(cookie)
+        self._unheard.discard(cookie)
         if exported.source is not None:
             exported.source.unregister()
         exported.end.close()
