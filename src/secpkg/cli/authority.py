@@ -49,6 +49,12 @@ def command() -> None:
     type=click.IntRange(1, _LARGEST_UID),
     help="A uid that holds SeTcbPrivilege, beside root; may be given more than once.",
 )
+@click.option(
+    "--worker-uid",
+    metavar="UID",
+    type=click.IntRange(0, _LARGEST_UID),
+    help="Whom packages run as when this is root (else the uid nobody).",
+)
 @click.option("--ready-fd", metavar="N", type=click.IntRange(min=0), help="Write a line there when it is ready.")
 def run(
     directory: Path | None,
@@ -56,6 +62,7 @@ def run(
     domain: str | None,
     accounts: Literal["memory", "sqlite"] | None,
     trusted: tuple[int, ...],
+    worker_uid: int | None,
     ready_fd: int | None,
 ) -> None:
     """Run the authority in the foreground until it is stopped."""
@@ -65,6 +72,7 @@ def run(
         "domain": domain,
         "accounts": accounts,
         "trusted_uids": trusted,
+        "worker_uid": worker_uid,
         "ready_fd": ready_fd,
     }
     try:

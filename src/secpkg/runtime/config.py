@@ -10,6 +10,8 @@ from typing import Final, Literal
 import msgspec
 
 _NETBIOS_LENGTH: Final = 15
+NOBODY: Final = 65534
+"""The uid that owns nothing."""
 
 
 def default_directory() -> Path:
@@ -45,6 +47,8 @@ class DaemonConfig(msgspec.Struct, frozen=True, kw_only=True):
     accounts: Literal["memory", "sqlite"] = "sqlite"
     trusted_uids: tuple[int, ...] = ()
     ready_fd: int | None = None
+    worker_uid: int | None = None
+    """Whom workers run as when the authority runs as root (lock 8): None is `NOBODY`. Otherwise they run as it does."""
 
     @property
     def socket_path(self) -> Path:

@@ -16,6 +16,7 @@ import resource
 import signal
 import socket
 import stat
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -40,7 +41,7 @@ from secpkg.ipc.rights import OwnedFds
 from secpkg.ipc.schema import Failed, FromAuthority, LoadModule, ToAuthority, encode
 from secpkg.ipc.where import trusted_address
 from secpkg.runtime import state
-from secpkg.runtime.config import DaemonConfig
+from secpkg.runtime.config import NOBODY, DaemonConfig
 from secpkg.runtime.descriptors import TokenDescriptors
 from secpkg.runtime.inbox import INBOX_MODULES, RESERVED_PACKAGES
 from secpkg.runtime.machine import Machine, Module
@@ -127,6 +128,7 @@ class Daemon:
         self.strangers: set[ApplicationPeer] = set()
         self._listeners: list[tuple[socket.socket, Source]] = []
         self._stopping = False
+        self._worker_uid = _worker_uid(config.worker_uid)
         directory = config.directory
         state.prepare(directory, mode=0o700 if os.geteuid() else 0o755)
         self._lock = _exclusive(directory / "authority.lock")
@@ -163,7 +165,9 @@ class Daemon:
         return SqliteAccountStore(path, vault, domain=self.config.domain, lockout=lockout)
 
     def _start_port(self, description: ModuleDescription, first_package_id: int, events: Events) -> ModulePort:
-        port = WorkerPort(self.loop, description, first_package_id, self._load_message, events, self.limits)
+        port = WorkerPort(
+            self.loop, description, first_package_id, self._load_message, events, self.limits, uid=self._worker_uid
+        )
         port.start()
         return port
 
@@ -255,7 +259,7 @@ class Daemon:
         tcb = trusted and self.policy.is_trusted(credentials.uid)
         caller = ClientInfo(credentials.pid, credentials.uid, credentials.gid, has_tcb_privilege=tcb)
         peer = ApplicationPeer(self, sock, caller, pidfd)
-        if (trusted and not tcb) or not self._room_for_stranger(credentials.uid):
+        if not self._room_for_stranger(credentials.uid):
             peer.send(encode(Failed(0, Status.STATUS_PORT_CONNECTION_REFUSED, reason="connection_refused")))
             peer.close()
         else:
@@ -309,6 +313,30 @@ class Daemon:
 
     def _complain(self, where: object, error: Exception) -> None:
         print(f"secpkg authority: {type(error).__name__} in {where!r}: {error}", file=sys.stderr, flush=True)
+
+
+def _worker_uid(wanted: int | None) -> int | None:
+    """Whom workers run as; None: as this process does. Tried before anything else, since a worker that cannot start
+    would be found by the first logon.
+    """
+    if os.geteuid() != 0 or wanted == 0:
+        return None
+    uid = NOBODY if wanted is None else wanted
+    command = [sys.executable, "-I", "-c", "import secpkg.runtime.worker"]
+    try:
+        done = subprocess.run(
+            command, user=uid, group=uid, extra_groups=(), env={}, cwd="/", capture_output=True, timeout=20, check=False
+        )
+    except (OSError, subprocess.SubprocessError):
+        works = False
+    else:
+        works = done.returncode == 0
+    if not works:
+        raise DaemonFault(
+            f"uid {uid} cannot run {sys.executable}: install secpkg where that uid can read it, name another uid with "
+            "--worker-uid, or, giving up what separates packages from root, --worker-uid 0"
+        )
+    return uid
 
 
 def _exclusive(path: Path) -> int:

@@ -27,7 +27,12 @@ class StateFault(SecurityError):
 def prepare(directory: Path, *, mode: int = 0o700) -> None:
     """Make the directory where it is not there. `StateFault` unless it is this uid's and nobody else can write it."""
     try:
-        directory.mkdir(mode=mode, parents=True, exist_ok=True)
+        try:
+            directory.mkdir(mode=mode, parents=True)
+        except FileExistsError:
+            pass
+        else:
+            directory.chmod(mode)  # whatever the umask took away
         info = os.lstat(directory)
     except OSError as error:
         raise StateFault(f"{directory}: {error.strerror}") from None

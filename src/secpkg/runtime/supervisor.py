@@ -163,6 +163,8 @@ class WorkerPort:
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,
                 user=self._uid,
+                group=self._uid,
+                extra_groups=None if self._uid is None else (),
                 umask=0o077,
             )
             theirs.close()
