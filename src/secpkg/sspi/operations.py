@@ -333,6 +333,21 @@ async def _delete(context: ContextHandle) -> None:
                 if error.reason not in ("worker_gone", "handle_of_parent_process"):
                     raise
         context.credential = None
+        await _tell_authority(context)
+
+
+async def _tell_authority(context: ContextHandle) -> None:
+    """Send what was noted for the authority: a session ends with its last token, and not at some later call. Nor may a
+    server that never calls the authority run into the quota for tokens that nobody redeems.
+    """
+    opened = context.backend.opened
+    if opened is None or not opened.connection.deferred:
+        return
+    try:
+        await opened.connection.ask(opened.connection.deferred.pop())
+    except SecurityError:
+        # The authority is gone, or knew that the token is: there is nothing left to release.
+        return
 
 
 def _let_go_of_token(context: ContextHandle) -> None:
