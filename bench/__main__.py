@@ -11,6 +11,10 @@ from bench import figures
 from bench.authority import Authority
 from bench.calls import Calls
 from bench.figures import Figure, Group, machine, progress, table
+from bench.handshakes import Handshakes
+from bench.scale import Scale
+from bench.sealing import Sealing
+from bench.startup import StartUp
 
 
 def measure(groups: list[Group], rounds: int) -> list[tuple[str, list[Figure]]]:
@@ -35,7 +39,13 @@ def main() -> int:
     begun = time.monotonic()
     with contextlib.ExitStack() as stack:
         authority = stack.enter_context(Authority())
-        groups: list[Group] = [Calls(authority, stack, 2_000 if quick else 4_000)]
+        groups: list[Group] = [
+            Calls(authority, stack, 1_000 if quick else 4_000),
+            Handshakes(authority, stack, 60 if quick else 300),
+            Sealing(stack, 0.02 if quick else 0.1),
+            StartUp(),
+            Scale(stack, (10, 1_000) if quick else (10, 1_000, 10_000), 50 if quick else 300),
+        ]
         results = measure(groups, rounds)
     print(f"{machine()}; medians of {rounds} rounds; {time.monotonic() - begun:.0f} s")
     table(results)

@@ -17,23 +17,28 @@ import msgspec
 from bench import echo
 from secpkg.ipc import schema
 from secpkg.ipc.client import SocketLink, link
-from secpkg.ipc.link import next_id
-from secpkg.sspi.operations import status_of
+from secpkg.ipc.link import next_id, status_of
 
 DOMAIN: Final = "BENCH"
 USER: Final = "alice"
 PASSWORD: Final = "correct horse battery"
 _RUN: Final = """
+import os
 import sys
 from pathlib import Path
 from secpkg.runtime.config import DaemonConfig
 from secpkg.runtime.daemon import run
-run(DaemonConfig(directory=Path(sys.argv[1]), domain=sys.argv[2], ready_fd=int(sys.argv[3])))
+config = DaemonConfig(
+    directory=Path(sys.argv[1]), domain=sys.argv[2], ready_fd=int(sys.argv[3]), worker_uid=os.geteuid()
+)
+run(config)
 """
 
 
 class Authority:
-    """``with Authority() as authority``: Hello and the packages of `bench.echo` are registered, alice has a password."""
+    """``with Authority() as authority``: Hello and the packages of `bench.echo` are registered, alice has a
+    password.
+    """
 
     def __init__(self, *, furnished: bool = True) -> None:
         self._exit = contextlib.ExitStack()
