@@ -214,6 +214,9 @@ class FakeLink:
     def token_descriptor(self, token: int, /) -> int:
         raise SecurityError(Status.SEC_E_UNSUPPORTED_FUNCTION)
 
+    def adopt_token(self, descriptor: int, /) -> schema.TokenOpened:
+        raise SecurityError(Status.SEC_E_UNSUPPORTED_FUNCTION)
+
     def close(self) -> None:
         self.closed = True
 

@@ -12,7 +12,13 @@ import pytest
 from tests.sspi.fakes import ALICE, FakeAuthority
 
 from secpkg.contract import reference
-from secpkg.contract.flags import BufferFlag, BufferType, CredentialUse
+from secpkg.contract.flags import (
+    SECPKG_OPTIONS_TYPE_LSA,
+    SECPKG_OPTIONS_TYPE_SSPI,
+    BufferFlag,
+    BufferType,
+    CredentialUse,
+)
 from secpkg.contract.implements import IMPLEMENTED
 from secpkg.contract.status import Status
 from secpkg.contract.values import AuthIdentity, ContextFlags, Names, PackageInfo, SecBuffer
@@ -223,8 +229,18 @@ def test_packages(authority: FakeAuthority) -> None:
     assert status is Status.SEC_E_OK and isinstance(info, PackageInfo)
     assert raw.query_security_package_info("None", authority) == (Status.SEC_E_SECPKG_NOT_FOUND, None)
     assert raw.add_security_package("no-such-provider") is Status.SEC_E_SECPKG_NOT_FOUND
-    assert raw.add_security_package("x", 1) is Status.SEC_E_UNSUPPORTED_FUNCTION
-    assert raw.delete_security_package("x") is Status.SEC_E_SECPKG_NOT_FOUND
+    for options, status in (
+        (raw.SecurityPackageOptions(SECPKG_OPTIONS_TYPE_SSPI), Status.SEC_E_SECPKG_NOT_FOUND),
+        (raw.SecurityPackageOptions(SECPKG_OPTIONS_TYPE_SSPI, 1), Status.SEC_E_UNSUPPORTED_FUNCTION),
+        (raw.SecurityPackageOptions(3), Status.SEC_E_INVALID_PARAMETER),
+    ):
+        assert raw.add_security_package("no-such-provider", options, authority) is status
+    assert not authority.links[1:], "nobody was asked"
+    authority.trusts = False
+    lsa = raw.SecurityPackageOptions(SECPKG_OPTIONS_TYPE_LSA)
+    assert raw.add_security_package("x", lsa, authority) is Status.STATUS_PORT_CONNECTION_REFUSED
+    assert raw.delete_security_package("x", authority) is Status.STATUS_PORT_CONNECTION_REFUSED
+    assert all(link.closed for link in authority.links[1:])
 
 
 def test_identities() -> None:

@@ -56,13 +56,14 @@ class OpenedPackage:
 class Connection:
     """A link and what hangs on it. ``authority`` is what it was opened for: an address or an object."""
 
-    __slots__ = ("__weakref__", "asynchronous", "authority", "deferred", "link", "opened")
+    __slots__ = ("__weakref__", "asynchronous", "authority", "deferred", "link", "opened", "retired")
 
     def __init__(self, authority: object, link: AuthorityLink, *, asynchronous: bool = False) -> None:
         self.authority = authority
         self.asynchronous = asynchronous
         self.link = link
         self.opened: dict[tuple[str, int], OpenedPackage] = {}
+        self.retired: list[tuple[int, OpenedPackage]] = []
         self.deferred: deque[schema.ToAuthority] = deque(maxlen=MAX_DEFERRED)
 
     async def ask(self, message: schema.ToAuthority) -> schema.FromAuthority:
@@ -103,18 +104,30 @@ class Connection:
                 self.opened.pop(key, None)
         opened.channel.close()
 
+    def retire(self, opened: OpenedPackage) -> None:
+        """Open no more contexts on a channel whose module is draining; those that are there keep it until the end."""
+        for key, value in list(self.opened.items()):
+            if value is opened:
+                self.opened.pop(key, None)
+                self.retired.append((key[1], opened))
+        self.retired = [kept for kept in self.retired if not kept[1].channel.closed]
+
     def drop_token(self, token: int) -> None:
         """Close the channels that presented a token whose handle is being closed."""
         for key, value in list(self.opened.items()):
             if key[1] == token:
                 self.opened.pop(key, None)
                 value.channel.close()
+        for presented, retired in self.retired:
+            if presented == token:
+                retired.channel.close()
 
     def close(self) -> None:
         """Close the channels and the link. Harmless when repeated."""
-        for opened in list(self.opened.values()):
+        for opened in (*self.opened.values(), *(retired for _, retired in self.retired)):
             opened.channel.close()
         self.opened.clear()
+        self.retired.clear()
         self.link.close()
 
 

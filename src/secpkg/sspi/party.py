@@ -61,10 +61,14 @@ class CredentialSource:
             return await operations.acquire(backend, self._use, identity=self._identity)
         except SecurityError as error:
             opened = backend.opened
-            if error.reason != "worker_gone" or opened is None:
+            if opened is None or error.reason not in ("worker_gone", "package_draining"):
                 raise
-            # The channel was kept from an earlier use, and its worker ended since: ask once for another.
-            opened.connection.forget(opened)
+            # The channel was kept from an earlier use, and its module ended or was removed since: ask once for another,
+            # of a worker that was started again or of a module that followed.
+            if error.reason == "worker_gone":
+                opened.connection.forget(opened)
+            else:
+                opened.connection.retire(opened)
         backend = await operations.open_backend(self._connections, self._package, self._authority, self._session)
         return await operations.acquire(backend, self._use, identity=self._identity)
 
@@ -186,8 +190,13 @@ class Party:
             raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="context_closed")
         credential = await self._source._open()
         result = await operations.leg(
-            self._accept, credential, self._context, token or b"", target=self._target,
-            requirements=self._requirements, channel_bindings=self._channel_bindings,
+            self._accept,
+            credential,
+            self._context,
+            token or b"",
+            target=self._target,
+            requirements=self._requirements,
+            channel_bindings=self._channel_bindings,
         )
         self._context = result.context
         status = result.status

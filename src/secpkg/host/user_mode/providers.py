@@ -70,6 +70,11 @@ def remove(name: str) -> None:
             raise SecurityError(Status.SEC_E_SECPKG_NOT_FOUND, reason="provider_unknown")
 
 
+def is_added(name: str) -> bool:
+    """Whether a provider of this name is in use here."""
+    return name in _providers
+
+
 def find(package: str, configured: Iterable[str] = ()) -> tuple[Provider, PackageInfo] | None:
     """The provider that has this package: first those added, then the operator's list, which is loaded for it."""
     for name in configured:

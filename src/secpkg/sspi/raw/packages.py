@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
-from secpkg.contract.flags import SECPKG_OPTIONS_TYPE_SSPI
+import os
+from typing import Final
+
+import msgspec
+
+from secpkg.contract.flags import (
+    SECPKG_OPTIONS_PERMANENT,
+    SECPKG_OPTIONS_TYPE_LSA,
+    SECPKG_OPTIONS_TYPE_SSPI,
+    SECPKG_OPTIONS_TYPE_UNKNOWN,
+)
 from secpkg.contract.implements import implements
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import PackageInfo
 from secpkg.host.user_mode import providers
 from secpkg.ipc import schema, where
-from secpkg.ipc.connection import shared
+from secpkg.ipc.connection import open_connection, shared
 from secpkg.ipc.link import next_id, run
+
+_LOGON_PROCESS: Final = "secpkg-sspi"
+_LSA_MODE: Final = "secpkg.lsa_mode"
+
+
+class SecurityPackageOptions(msgspec.Struct, frozen=True):
+    """``SECURITY_PACKAGE_OPTIONS``: ``type`` is SECPKG_OPTIONS_TYPE_*, ``flags`` may have SECPKG_OPTIONS_PERMANENT.
+    Signatures have no counterpart. Page: sspi.h.
+    """
+
+    type: int = SECPKG_OPTIONS_TYPE_UNKNOWN
+    flags: int = 0
 
 
 async def _enumerate(authority: object) -> tuple[PackageInfo, ...]:
@@ -57,14 +79,33 @@ def init_security_interface() -> tuple[Status, object]:
 
 
 @implements("sspi", "AddSecurityPackage")
-def add_security_package(package: str, options: int = SECPKG_OPTIONS_TYPE_SSPI) -> Status:
-    """AddSecurityPackage: with SECPKG_OPTIONS_TYPE_SSPI a plain SSP is added to this process, by the name of its entry
-    point. Packages of the authority are the operator's: SEC_E_UNSUPPORTED_FUNCTION for other types (see `secpkg.lsa`).
-    Page: sspi/nf-sspi-addsecuritypackagew.
+def add_security_package(
+    package: str, options: SecurityPackageOptions | None = None, authority: object = None
+) -> Status:
+    """AddSecurityPackage: ``package`` is the name of a module's entry point; it serves at once.
+
+    SECPKG_OPTIONS_TYPE_LSA adds it to the running authority; a module outside the environment has its complete path,
+    ``/directory/name`` (R8). That is an operator's call, on a trusted connection: STATUS_PORT_CONNECTION_REFUSED
+    without the privilege (R84), STATUS_ACCESS_DENIED for what is inbox (R13), SEC_E_CANNOT_INSTALL for a module that
+    does not load, of which nothing is left then. With SECPKG_OPTIONS_PERMANENT it is there after the next start too.
+    Clear passwords are not granted in this way (lock 4).
+
+    SECPKG_OPTIONS_TYPE_SSPI adds a plain SSP to this process; permanently it is the configuration file's to say:
+    SEC_E_UNSUPPORTED_FUNCTION. SECPKG_OPTIONS_TYPE_UNKNOWN, and no options, is whichever of the two the entry points
+    offer. SEC_E_SECPKG_NOT_FOUND when there is none. Page: sspi/nf-sspi-addsecuritypackagew.
     """
-    if options != SECPKG_OPTIONS_TYPE_SSPI:
-        return Status.SEC_E_UNSUPPORTED_FUNCTION
+    chosen = SecurityPackageOptions() if options is None else options
+    kind = chosen.type
+    if kind == SECPKG_OPTIONS_TYPE_UNKNOWN:
+        kind = SECPKG_OPTIONS_TYPE_LSA if _offers_lsa_half(package) else SECPKG_OPTIONS_TYPE_SSPI
+    permanent = bool(chosen.flags & SECPKG_OPTIONS_PERMANENT)
     try:
+        if kind == SECPKG_OPTIONS_TYPE_LSA:
+            return run(_add(package, permanent, authority))
+        if kind != SECPKG_OPTIONS_TYPE_SSPI:
+            return Status.SEC_E_INVALID_PARAMETER
+        if permanent:
+            return Status.SEC_E_UNSUPPORTED_FUNCTION
         providers.add(package)
     except SecurityError as error:
         return error.status
@@ -72,10 +113,51 @@ def add_security_package(package: str, options: int = SECPKG_OPTIONS_TYPE_SSPI) 
 
 
 @implements("sspi", "DeleteSecurityPackage")
-def delete_security_package(package: str) -> Status:
-    """DeleteSecurityPackage: a plain SSP that was added to this process. Page: sspi/nf-sspi-deletesecuritypackagew."""
+def delete_security_package(package: str, authority: object = None) -> Status:
+    """DeleteSecurityPackage: a plain SSP that was added to this process, else a module of the running authority, by its
+    own name or that of a package: new contexts are refused at once, existing ones live until they are closed.
+
+    SEC_E_SECPKG_NOT_FOUND, STATUS_ACCESS_DENIED for what is inbox (R13), STATUS_PORT_CONNECTION_REFUSED without the
+    privilege (R84). Page: sspi/nf-sspi-deletesecuritypackagew.
+    """
     try:
-        providers.remove(package)
+        if providers.is_added(package):
+            providers.remove(package)
+        else:
+            run(_manage(authority, ("packages.remove", {"name": package})))
     except SecurityError as error:
-        return error.status
+        known = error.status is not Status.STATUS_NO_SUCH_PACKAGE
+        return error.status if known else Status.SEC_E_SECPKG_NOT_FOUND
     return Status.SEC_E_OK
+
+
+def _offers_lsa_half(package: str) -> bool:
+    from importlib.metadata import entry_points
+
+    return os.path.isabs(package) or bool(entry_points(group=_LSA_MODE, name=package))
+
+
+async def _add(package: str, permanent: bool, authority: object) -> Status:
+    path, name = os.path.split(package) if os.path.isabs(package) else ("", package)
+    arguments: dict[str, object] = {"module": name, "path": path, "permanent": permanent}
+    added = await _manage(authority, ("packages.add", arguments))
+    if isinstance(added, dict) and added.get("state") == "loaded":
+        return Status.SEC_E_OK
+    await _manage(authority, ("packages.remove", {"name": name, "deadline": 0.0}))
+    return Status.SEC_E_CANNOT_INSTALL
+
+
+async def _manage(authority: object, call: tuple[str, dict[str, object]]) -> object:
+    """One operator's call, on a trusted connection of its own (lock 2)."""
+    connection = await open_connection(where.resolve(authority), _LOGON_PROCESS, asynchronous=False)
+    try:
+        if not connection.link.trusted:
+            raise SecurityError(Status.STATUS_PORT_CONNECTION_REFUSED, reason="connection_not_trusted")
+        operation, arguments = call
+        raw = msgspec.Raw(msgspec.msgpack.encode(arguments))
+        reply = await connection.ask(schema.Manage(next_id(), operation, raw))
+        if not isinstance(reply, schema.Answered):
+            raise SecurityError(Status.SEC_E_INTERNAL_ERROR, reason="unexpected_reply")
+        return msgspec.msgpack.decode(reply.value)
+    finally:
+        connection.close()
