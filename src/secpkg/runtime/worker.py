@@ -20,6 +20,7 @@ import socket
 import struct
 import sys
 import time
+from time import monotonic
 from typing import Final
 
 import msgspec
@@ -33,6 +34,7 @@ from secpkg.host.lsa_mode.dispatcher import SIGNATURES
 from secpkg.host.lsa_mode.functions import SIGNATURES as LSA_SIGNATURES
 from secpkg.host.lsa_mode.load import LoadFault, explain
 from secpkg.host.lsa_mode.running import TraceEvent, as_security_error
+from secpkg.ipc.channel import UNDECODABLE
 from secpkg.ipc.errors import FrameRefused
 from secpkg.ipc.poll import Loop, Peer
 from secpkg.ipc.rights import OwnedFds
@@ -67,8 +69,7 @@ from secpkg.runtime.modules import ModuleDescription, lsa_mode_initialize
 from secpkg.runtime.reports import ChannelClosed
 
 _decode_control: Final = msgspec.msgpack.Decoder(Control).decode
-_STAMP: Final = struct.Struct("d")
-STAMP_SIZE: Final = _STAMP.size
+STAMP_SIZE: Final = struct.calcsize("d")
 _DEFAULT_TIMEOUT: Final = 30.0
 _PR_SET_DUMPABLE: Final = 4
 _PR_SET_NO_NEW_PRIVS: Final = 38
@@ -88,15 +89,18 @@ class Application(Peer):
     def on_frame(self, data: bytes, fds: OwnedFds) -> None:
         try:
             message = decode_to_worker(data)
-        except msgspec.MsgspecError:
+        except UNDECODABLE:
             self.close()  # who speaks another language is not answered
             return
         worker = self._worker
-        worker.stamp()
+        page = worker.page
+        page[0] = monotonic()
         try:
             handle(worker.module.dispatcher, self._channel, message, self._reply)
         finally:
-            worker.unstamp()
+            if worker.forked:
+                os._exit(1)  # the page is the parent's too
+            page[0] = 0.0
 
     def _reply(self, message: FromWorker) -> None:
         try:
@@ -198,15 +202,16 @@ class Worker:
         self.applications: dict[int, Application] = {}
         self.module = self._module(_DEFAULT_TIMEOUT)
         self._draining: set[int] = set()
-        self._page: mmap.mmap | None = None
-        self._forked = False
+        self.page: memoryview[float] = memoryview(bytearray(STAMP_SIZE)).cast("d")
+        """The shared page as one number: when the piece of the package's code began that runs, 0 while none does."""
+        self.forked = False
         os.register_at_fork(after_in_child=self._in_child)
 
     def _in_child(self) -> None:
         """A package forked. The child keeps no channel open and goes when this process goes; should it come back out of
         the package's code, it ends there, since its parent comes back too.
         """
-        self._forked = True
+        self.forked = True
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         for peer in (self.authority, *self.applications.values()):
@@ -219,19 +224,17 @@ class Worker:
 
     def stamp(self) -> None:
         """A piece of the package's code begins."""
-        if self._page is not None:
-            _STAMP.pack_into(self._page, 0, time.monotonic())
+        self.page[0] = monotonic()
 
     def unstamp(self) -> None:
         """It has ended."""
-        if self._forked:
+        if self.forked:
             os._exit(1)
-        if self._page is not None:
-            _STAMP.pack_into(self._page, 0, 0.0)
+        self.page[0] = 0.0
 
     def load(self, message: LoadModule, page: int) -> None:
         """Load the module; `Loaded` or `LoadFailed` follows."""
-        self._page = mmap.mmap(page, STAMP_SIZE)
+        self.page = memoryview(mmap.mmap(page, STAMP_SIZE)).cast("d")
         os.close(page)
         self.stamp()
         _limit(resource.RLIMIT_AS, message.memory_limit)
