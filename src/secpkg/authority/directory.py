@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from secpkg.contract.flags import Capability
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import PackageInfo
 
@@ -64,7 +65,7 @@ class PackageDirectory:
         """Enter a package under an id from `reserve`.
 
         STATUS_INVALID_PARAMETER: ``package_id_not_reserved``, ``package_id_taken``, ``package_name_invalid``,
-        ``package_name_taken``, ``package_name_reserved`` (R13).
+        ``package_name_taken``, ``package_name_reserved`` (R13), ``second_nego_extender`` (R170).
         """
         if not 0 < entry.package_id <= self._last_id:
             raise _refused("package_id_not_reserved")
@@ -88,6 +89,8 @@ class PackageDirectory:
                 raise _refused("package_name_reserved")
             if self._names.get(key, entry.package_id) != entry.package_id:
                 raise _refused("package_name_taken")
+            if entry.info.capabilities & Capability.NEGO_EXTENDER and self._extends_negotiation(entry.package_id):
+                raise _refused("second_nego_extender")
             self._names[key] = entry.package_id
         elif self._names.get(key) == entry.package_id:
             del self._names[key]
@@ -96,6 +99,13 @@ class PackageDirectory:
         if was != is_now:
             for watcher in tuple(self._watchers):
                 watcher("load" if is_now else "unload", entry)
+
+    def _extends_negotiation(self, other_than: int) -> bool:
+        return any(
+            e.info.capabilities & Capability.NEGO_EXTENDER
+            for e in map(self._entries.__getitem__, self._names.values())
+            if e.package_id != other_than
+        )
 
     def watch(self, watcher: Watcher) -> None:
         """Call ``watcher`` at every package change from now on (R252)."""

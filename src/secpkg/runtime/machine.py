@@ -18,6 +18,7 @@ from secpkg.authority.audit import AuditRecord
 from secpkg.authority.directory import PackageDirectory, PackageEntry
 from secpkg.authority.lsa import LocalSecurityAuthority
 from secpkg.authority.policy import Policy
+from secpkg.contract.flags import MachineState
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import PackageParameters
 from secpkg.ipc.schema import LoadedPackage, Traced
@@ -90,11 +91,12 @@ class Machine:
         self._serial = 1
 
     def parameters(self, description: ModuleDescription) -> PackageParameters:
-        """SECPKG_PARAMETERS of a module, with its own seed (R36)."""
+        """SECPKG_PARAMETERS of a module, with its own seed (R36). The machine is in no domain but its own."""
         authority = self.authority
         return PackageParameters(
             authority.store.domain_name,
             str(authority.store.domain_sid),
+            machine_state=MachineState.STANDALONE,
             seed=authority.vault.derive("decoy seed", description.name),
         )
 
