@@ -41,7 +41,6 @@ from secpkg.ipc.schema import (
     ToAuthority,
     TokenOpened,
     ToWorker,
-    Traced,
 )
 from secpkg.runtime.applications import handle
 from secpkg.runtime.lsa_module import LsaModule
@@ -49,6 +48,7 @@ from secpkg.runtime.machine import Machine, Module
 from secpkg.runtime.management import Management
 from secpkg.runtime.modules import LsaModeInitialize, ModuleDescription, describe, lsa_mode_initialize
 from secpkg.runtime.ports import Events, Legs, Opened, answer
+from secpkg.runtime.reports import traced
 
 STEP_TIMEOUT: Final = 30.0
 _DOMAIN: Final = "LOCAL"
@@ -180,23 +180,6 @@ class LocalPort:
             raise ChannelClosed("the context was closed while its leg ran")
         self._report_drained()
         return replies[0]
-
-
-def traced(event: TraceEvent) -> Traced:
-    """An observed call as a message."""
-    return Traced(
-        event.start,
-        event.seconds,
-        event.kind,
-        event.function,
-        event.package,
-        event.channel,
-        event.handle,
-        event.status,
-        event.received,
-        event.sent,
-        event.reason[:200],
-    )
 
 
 class LocalChannel:

@@ -1,10 +1,11 @@
-"""What a worker reports beside `ipc.schema.Report`."""
+"""What a worker reports beside `ipc.schema.Report`, and how an observed call is reported."""
 
 from __future__ import annotations
 
 import msgspec
 
-from secpkg.ipc.schema import Report
+from secpkg.host.lsa_mode.running import TraceEvent
+from secpkg.ipc.schema import Report, Traced
 
 
 class ChannelClosed(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
@@ -14,3 +15,20 @@ class ChannelClosed(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=F
 
 
 decode_report = msgspec.msgpack.Decoder(Report | ChannelClosed).decode
+
+
+def traced(event: TraceEvent) -> Traced:
+    """An observed call as a message."""
+    return Traced(
+        event.start,
+        event.seconds,
+        event.kind,
+        event.function,
+        event.package,
+        event.channel,
+        event.handle,
+        event.status,
+        event.received,
+        event.sent,
+        event.reason[:200],
+    )

@@ -58,7 +58,6 @@ from secpkg.ipc.schema import (
     PackageResult,
     SetTrace,
     Stop,
-    Traced,
     Unload,
     decode_to_worker,
     encode,
@@ -66,7 +65,7 @@ from secpkg.ipc.schema import (
 from secpkg.runtime.applications import handle
 from secpkg.runtime.lsa_module import LsaModule
 from secpkg.runtime.modules import ModuleDescription, lsa_mode_initialize
-from secpkg.runtime.reports import ChannelClosed
+from secpkg.runtime.reports import ChannelClosed, traced
 
 _decode_control: Final = msgspec.msgpack.Decoder(Control).decode
 STAMP_SIZE: Final = struct.calcsize("d")
@@ -312,23 +311,7 @@ class Worker:
         self.module.surroundings.observer = self._observe if on else None
 
     def _observe(self, event: TraceEvent) -> None:
-        self.authority.send(
-            encode(
-                Traced(
-                    event.start,
-                    event.seconds,
-                    event.kind,
-                    event.function,
-                    event.package,
-                    event.channel,
-                    event.handle,
-                    event.status,
-                    event.received,
-                    event.sent,
-                    event.reason[:200],
-                )
-            )
-        )
+        self.authority.send(encode(traced(event)))
 
     def drain(self, package_id: int) -> None:
         """No new contexts and credentials of this package."""
