@@ -35,13 +35,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="bench")
     parser.add_argument("--quick", action="store_true", help="fewer rounds: under 40 seconds, and noisier")
     quick = parser.parse_args().quick
-    rounds = 3 if quick else 9
+    rounds = 3 if quick else 7
     begun = time.monotonic()
     with contextlib.ExitStack() as stack:
         authority = stack.enter_context(Authority())
         groups: list[Group] = [
-            Calls(authority, stack, 1_000 if quick else 4_000),
-            Handshakes(authority, stack, 60 if quick else 300),
+            Calls(authority, stack, 1_000 if quick else 3_000),
+            Handshakes(authority, stack, 60 if quick else 200),
             Sealing(stack, 0.02 if quick else 0.1),
             StartUp(),
             Scale(stack, (10, 1_000) if quick else (10, 1_000, 10_000), 50 if quick else 300),

@@ -10,11 +10,10 @@ from typing import Final
 from bench import echo
 from bench.authority import Authority
 from bench.child import FRAME
-from bench.children import Child, pin, together
+from bench.children import APART, PLACES, TWO, Child, pin, together
 from bench.figures import Figure, Samples, at_most, median, ratio
 
 ACTIVE: Final = 8
-PLACES: Final = (("one CPU", 1), ("two CPUs", 2))
 
 
 class Calls:
@@ -42,9 +41,12 @@ class Calls:
         self._mirror.tell(1)
         self._worker = authority.worker(echo.ECHO)
 
-    def _pinned(self, cpus: int, measure: Callable[[], float]) -> Callable[[], float]:
+    def _pinned(self, place: str, measure: Callable[[], float]) -> Callable[[], float]:
+        servers = (self._worker, self._authority.pid, self._mirror.pid)
+        clients = [child.pid for child in self._children if child is not self._mirror]
+
         def pinned() -> float:
-            pin((self._worker, self._authority.pid, *(child.pid for child in self._children)), cpus)
+            pin(servers, clients, place)
             return measure()
 
         return pinned
@@ -62,29 +64,26 @@ class Calls:
             return median(each)
 
         found = {}
-        for place, cpus in PLACES:
-            found[f"bare, {place}"] = self._pinned(cpus, alone([self._bare], count))
-            found[f"one, {place}"] = self._pinned(cpus, alone(self._callers[:1], count))
-            found[f"asking, {place}"] = self._pinned(cpus, alone([self._asking], count // 2))
-            found[f"many, {place}"] = self._pinned(cpus, alone(self._callers, count // 4))
-            found[f"quiet, {place}"] = self._pinned(cpus, beside_a_flood)
+        for place in PLACES:
+            found[f"bare, {place}"] = self._pinned(place, alone([self._bare], count))
+            found[f"one, {place}"] = self._pinned(place, alone(self._callers[:1], count))
+            found[f"asking, {place}"] = self._pinned(place, alone([self._asking], count // 2))
+            found[f"many, {place}"] = self._pinned(place, alone(self._callers, count // 4))
+            found[f"quiet, {place}"] = self._pinned(place, beside_a_flood)
         return found
 
     def figures(self, samples: Samples) -> Iterator[Figure]:
-        for place, cpus in PLACES:
+        for place in PLACES:
             bare = f"bare, {place}"
+            promised = place != APART
             yield at_most(f"bare ping-pong, {place}", median(samples[bare]) * 1e6, "µs")
             yield at_most(f"one client, {place}", median(samples[f"one, {place}"]) * 1e6, "µs")
-            yield at_most(f"one client to bare, {place}", ratio(samples, f"one, {place}", bare), "×", 2.5)
-            yield at_most(
-                f"{ACTIVE} active clients to bare, {place}",
-                ratio(samples, f"many, {place}", bare),
-                "×",
-                1.5 if cpus > 1 else None,
-            )
-            yield at_most(
-                f"with a call to the authority, to bare, {place}", ratio(samples, f"asking, {place}", bare), "×", 5.0
-            )
-            yield at_most(
-                f"quiet client beside a flooding one, {place}", median(samples[f"quiet, {place}"]) * 1e3, "ms", 1.0
-            )
+            for what, contender, budget in (
+                ("one client", "one", 2.5 if promised else None),
+                (f"{ACTIVE} active clients, time per call,", "many", 1.5 if place == TWO else None),
+                ("a step with a call to the authority", "asking", 5.0 if promised else None),
+            ):
+                times = ratio(samples, f"{contender}, {place}", bare)
+                yield at_most(f"{what} to bare, {place}", times, "×", budget)
+            waited = median(samples[f"quiet, {place}"]) * 1e3
+            yield at_most(f"quiet client beside a flooding one, {place}", waited, "ms", 1.0)

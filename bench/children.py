@@ -74,11 +74,16 @@ def together(children: Sequence[Child], count: int) -> float:
     return elapsed / (count * len(children))
 
 
-def pin(pids: Iterable[int], cpus: int) -> None:
-    """Let these processes run on so many CPUs, the first that this process has."""
-    allowed = set(sorted(ALL)[:cpus])
-    for pid in pids:
-        os.sched_setaffinity(pid, allowed)
+def pin(servers: Iterable[int], clients: Iterable[int], place: str) -> None:
+    """Where these processes may run, by the name of a place of `PLACES`."""
+    first, second = sorted(ALL)[0], sorted(ALL)[min(1, len(ALL) - 1)]
+    for pid in servers:
+        os.sched_setaffinity(pid, {first, second} if place == TWO else {first})
+    for pid in clients:
+        os.sched_setaffinity(pid, {first} if place == ONE else {first, second} if place == TWO else {second})
 
 
+ONE, TWO, APART = "one CPU", "two CPUs", "apart"
+PLACES = (ONE, TWO, APART)
+"""Everything on one CPU; on two as the scheduler likes; servers on one of them, clients on the other."""
 ALL = frozenset(os.sched_getaffinity(0))
