@@ -216,6 +216,17 @@ class Daemon:
             found[module] = (descriptors(row["worker"]["pid"]), row["worker"]["channels"])
         return found
 
+    def settled(self, *modules: str) -> dict[str, object]:
+        """`counts` as they are when nobody but the operator is connected, after one whole handshake."""
+        works(self)
+        self.until(
+            lambda: (
+                self.manage("authority.status")["connections"] == 1
+                and all(row["worker"]["channels"] == 0 for name in modules for row in self.packages(name))
+            )
+        )
+        return self.counts(*modules)
+
     def trace(self, cursor: int) -> list[dict[str, Any]]:
         """Every event after ``cursor``."""
         events: list[dict[str, Any]] = []

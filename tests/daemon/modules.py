@@ -9,8 +9,10 @@ from typing import Final
 
 PRELUDE: Final = """\
 import os
-from secpkg.contract import *
-from secpkg.contract import requests
+from secpkg.contract import (
+    Acquired, Capability, Complete, Continue, InterfaceVersion, ModuleTables, Names, NeedMore, PackageInfo,
+    ProtocolReply, SecurityError, Status,
+)
 
 
 class Package:

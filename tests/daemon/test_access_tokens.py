@@ -21,13 +21,16 @@ def daemon() -> Iterator[Daemon]:
         yield daemon
 
 
+@pytest.fixture(scope="module")
+def settled(daemon: Daemon) -> dict[str, object]:
+    return daemon.settled("hello")
+
+
 @pytest.fixture(autouse=True)
-def _nothing_leaks(daemon: Daemon) -> Iterator[None]:
-    daemon.until(lambda: daemon.manage("authority.status")["connections"] == 1)
-    before = daemon.counts("hello")
+def _nothing_leaks(daemon: Daemon, settled: dict[str, object]) -> Iterator[None]:
     yield
     close_opened()
-    daemon.until(lambda: daemon.counts("hello") == before)
+    daemon.until(lambda: daemon.counts("hello") == settled)
 
 
 def live(daemon: Daemon, session: schema.LoggedOn) -> bool:

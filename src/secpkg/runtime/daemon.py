@@ -34,6 +34,7 @@ from secpkg.authority.policy import Policy
 from secpkg.authority.registry import Registry, RegistryError
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import ClientInfo
+from secpkg.ipc.channel import UNDECODABLE
 from secpkg.ipc.errors import FrameRefused, PeerRefused
 from secpkg.ipc.peer import peer_credentials, pidfd_of
 from secpkg.ipc.poll import Loop, Peer, Source
@@ -83,7 +84,7 @@ class ApplicationPeer(Peer):
     def on_frame(self, data: bytes, fds: OwnedFds) -> None:
         try:
             message = _decode(data)
-        except msgspec.MsgspecError:
+        except UNDECODABLE:
             self.close()
             return
         service = self._daemon.machine.service
