@@ -31,6 +31,7 @@ from secpkg.contract import (
     Acquired, Capability, Complete, Continue, InterfaceVersion, LogonResult, ModuleTables, Names, PackageInfo,
     ProtocolReply, SecurityError, Status,
 )
+import itertools
 from .common import note
 
 C = Capability
@@ -39,6 +40,7 @@ C = Capability
 class Package:
     def __init__(self, name, legs):
         self.legs = legs
+        self.number = itertools.count(1)
         self.info = PackageInfo(name=name, capabilities=C.INTEGRITY | C.PRIVACY | C.CONNECTION | C.LOGON, max_token=64)
 
     async def initialize(self, package_id, parameters, authority):
@@ -74,7 +76,7 @@ class Package:
     def leg(self, role, context, request):
         number = int(request.token or b"0") + 1
         token = b"%d" % number if number < self.legs else b""
-        state = context or {"name": "%s-%d" % (self.info.name, id(request))}
+        state = context or {"name": "%s-%d" % (self.info.name, next(self.number))}
         if number >= self.legs - 1:
             packed = role + b" secret of " + state["name"].encode()
             return Complete(state, token, packed_context=packed, attributes=request.requirements)

@@ -77,12 +77,14 @@ def logon_request(
     authentication_information: bytes = b"",
     origin_name: str = "",
 ) -> LogonRequest:
-    """The request of a logon; STATUS_INVALID_LOGON_TYPE for a number that is none."""
+    """The request of a logon, with a copy of the caller's data (R42); STATUS_INVALID_LOGON_TYPE for a number that is
+    none.
+    """
     try:
         kind = LogonType(logon_type)
     except ValueError as error:
         raise SecurityError(Status.STATUS_INVALID_LOGON_TYPE, reason="logon_type") from error
-    return LogonRequest(kind, username, domain, password, workstation, authentication_information, origin_name)
+    return LogonRequest(kind, username, domain, password, workstation, bytes(authentication_information), origin_name)
 
 
 async def call_package(connection: Connection, package: int, data: bytes) -> ProtocolReply:

@@ -1,0 +1,54 @@
+"""Section B of the rules: the order of starting up in LSA mode."""
+
+from __future__ import annotations
+
+from tests.rules.duo import Duo
+from tests.rules.packages import Badge, lab_of
+
+from secpkg.contract import LsaDispatchTable
+from secpkg.contract.flags import MachineState
+from secpkg.testing import LabAuthority
+
+
+def test_R29_module_then_each_package_and_its_information_last(duo: Duo) -> None:
+    """spec/README 1."""
+    with LabAuthority(modules=[duo.name]):
+        per_package = ("SpInitialize", "LsaApInitializePackage", "SpGetInfo")
+        expected = ["SpLsaModeInitialize", *(f"{what} {name}" for name in ("One", "Two") for what in per_package)]
+        assert duo.calls() == expected
+
+
+class Arguments(Badge):
+    async def initialize_package(self, package_id: int, dispatch: LsaDispatchTable, *more: object) -> str:
+        self.calls.append(f"{package_id > 0} {len(more)}")
+        return self.info.name
+
+
+class OfFour(Badge):
+    async def initialize_package(  # type: ignore[override]  # this is the mistake
+        self, package_id: int, dispatch: LsaDispatchTable, database: str, confidentiality: str
+    ) -> str:
+        return self.info.name
+
+
+def states(lab: LabAuthority) -> dict[str, str]:
+    return {entry.name: entry.reason for entry in lab.embedded.machine.directory.entries()}
+
+
+def test_R31_database_and_confidentiality_never_arrive() -> None:
+    """Always NULL: left out, and a package that wants them is told which rule it breaks."""
+    package = Arguments()
+    with lab_of(package):
+        assert "True 0" in package.calls
+    with lab_of(OfFour()) as lab:
+        assert "initialize_package" in states(lab)["Badge"]
+
+
+def test_R36_parameters_tell_the_machine_its_domain_and_a_seed_of_the_modules_own() -> None:
+    first, second = Badge("First"), Badge("Second")
+    with lab_of(first, second) as lab:
+        one, two = first.parameters, second.parameters
+        assert one is not None and two is not None
+        assert one.machine_state == MachineState.STANDALONE and one.domain_name == "EXAMPLE"
+        assert one.domain_sid == str(lab.embedded.machine.authority.store.domain_sid)
+        assert len(one.seed) >= 16 and one.seed != two.seed
