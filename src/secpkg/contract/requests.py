@@ -88,28 +88,25 @@ class _Resume:
             return
         self.answered = True
         if self.parked:
-            _advance(self._coroutine, self._ask, self._done, value, error)
+            drive(self._coroutine, self._ask, self._done, value, error)
         else:
             self.value, self.error = value, error
 
 
-def drive(coroutine: Coroutine[object, object, object], ask: Ask, done: Done) -> None:
-    """Run ``coroutine`` until it is finished or parked; call ``done(result, error)`` exactly once when it finishes.
+def drive(
+    coroutine: Coroutine[object, object, object],
+    ask: Ask,
+    done: Done,
+    value: object = None,
+    error: BaseException | None = None,
+) -> None:
+    """Run ``coroutine`` until it is finished or parked; call ``done(result, error)`` exactly once when it finishes. It
+    goes on with ``value``, or with ``error``; one that has not begun begins with None.
 
     `BaseException` from the coroutine (``SystemExit``, ``KeyboardInterrupt`` raised by the package itself) is handed to
     ``done`` too: a package cannot end its host. What ``ask`` raises without a documented status reaches the coroutine
     as SEC_E_INTERNAL_ERROR.
     """
-    _advance(coroutine, ask, done, None, None)
-
-
-def _advance(
-    coroutine: Coroutine[object, object, object],
-    ask: Ask,
-    done: Done,
-    value: object,
-    error: BaseException | None,
-) -> None:
     while True:
         try:
             request = coroutine.send(value) if error is None else coroutine.throw(error)

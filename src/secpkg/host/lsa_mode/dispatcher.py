@@ -457,7 +457,12 @@ def checked_step(context: Context, value: object, received: int) -> Step:
     package = context.package
     if type(value) is not Continue and type(value) is not Complete:  # a class of the package's own is none of ours
         return _checked_end(package, value)
-    if not _is_ulong(value.attributes) or not _is_time(value.expiry) or not isinstance(value.complete_needed, bool):
+    expiry = value.expiry
+    if (
+        not _is_ulong(value.attributes)
+        or (expiry is not NEVER and not _is_time(expiry))
+        or not isinstance(value.complete_needed, bool)
+    ):
         return _broken("step_members_of_a_wrong_type")
     if not _fits(package, value.token):
         return _broken("token_exceeds_max_token")  # R35
