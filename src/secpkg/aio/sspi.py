@@ -8,7 +8,7 @@ from secpkg.aio.driving import connections, drive
 from secpkg.contract.flags import CredentialUse
 from secpkg.ipc.access_token import TokenHandle
 from secpkg.sspi.client import DEFAULT_REQUIREMENTS as CLIENT_REQUIREMENTS
-from secpkg.sspi.credential import identity_of
+from secpkg.sspi.credential import identity_of, source_of
 from secpkg.sspi.party import CredentialSource, Party
 from secpkg.sspi.server import DEFAULT_REQUIREMENTS as SERVER_REQUIREMENTS
 
@@ -29,6 +29,35 @@ class AccessToken(TokenHandle):
         return await drive(self._descriptor())
 
     async def __aenter__(self) -> AccessToken:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+class Credential(CredentialSource):
+    """A credential for several contexts, as `secpkg.Credential`: use it with ``async with``. Made on a running loop."""
+
+    def __init__(
+        self,
+        package: str,
+        use: CredentialUse = CredentialUse.OUTBOUND,
+        *,
+        username: str | None = None,
+        domain: str = "",
+        password: str | None = None,
+        authority: object = None,
+    ) -> None:
+        super().__init__(connections(), package, use, identity_of(username, domain, password), authority)
+
+    async def close(self) -> None:
+        """FreeCredentialsHandle; contexts that exist live on (R193). Harmless when repeated."""
+        await drive(self._free())
+
+    async def __aenter__(self) -> Credential:
+        await drive(self._open())
         return self
 
     async def __aexit__(
@@ -79,13 +108,20 @@ class Client(AsyncParty):
         domain: str = "",
         password: str | None = None,
         target: str | None = None,
+        credential: Credential | None = None,
         channel_bindings: bytes | None = None,
         requirements: int = CLIENT_REQUIREMENTS,
         authority: object = None,
     ) -> None:
-        identity = identity_of(username, domain, password)
-        source = CredentialSource(connections(), package, CredentialUse.OUTBOUND, identity, authority)
-        super().__init__(False, source, True, target, channel_bindings, requirements)
+        source: CredentialSource
+        if credential is not None:
+            if username is not None or password is not None or domain or authority is not None:
+                raise TypeError("a credential brings its own name, password and authority")
+            source = source_of(credential, package, CredentialUse.OUTBOUND)
+        else:
+            identity = identity_of(username, domain, password)
+            source = CredentialSource(connections(), package, CredentialUse.OUTBOUND, identity, authority)
+        super().__init__(False, source, credential is None, target, channel_bindings, requirements)
 
     async def __aenter__(self) -> Client:
         await drive(self._source._open())
@@ -99,12 +135,19 @@ class Server(AsyncParty):
         self,
         package: str,
         *,
+        credential: Credential | None = None,
         channel_bindings: bytes | None = None,
         requirements: int = SERVER_REQUIREMENTS,
         authority: object = None,
     ) -> None:
-        source = CredentialSource(connections(), package, CredentialUse.INBOUND, None, authority)
-        super().__init__(True, source, True, None, channel_bindings, requirements)
+        source: CredentialSource
+        if credential is not None:
+            if authority is not None:
+                raise TypeError("a credential brings its own authority")
+            source = source_of(credential, package, CredentialUse.INBOUND)
+        else:
+            source = CredentialSource(connections(), package, CredentialUse.INBOUND, None, authority)
+        super().__init__(True, source, credential is None, None, channel_bindings, requirements)
 
     async def __aenter__(self) -> Server:
         await drive(self._source._open())

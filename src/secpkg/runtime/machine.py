@@ -116,7 +116,8 @@ class Machine:
         if any(m.description.name == name and m.state != "draining" for m in self.modules.values()):
             raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason="module_already_loaded")
         self._serial += 1
-        key = f"{name}@{self._serial}" if name in self.modules else name
+        # A predecessor that has left the list may still be stopping.
+        key = f"{name}@{self._serial}" if name in self.modules or name in self.service.ports else name
         first = self.directory.reserve(PACKAGES_PER_MODULE)
         module = Module(key, description, first, list_name, primary_credentials, inbox)
         module.on_loaded = lambda: on_loaded(module)
@@ -250,6 +251,9 @@ class Machine:
 
         def stopped() -> None:
             self.service.ports.pop(module.key, None)
+            for package_id in module.packages:
+                if self.directory.entry(package_id).state == "draining":
+                    self.directory.set_state(package_id, "broken", "removed")  # nothing more is asked of it
             gone, module.gone = module.gone, None
             if gone is not None:
                 gone()
