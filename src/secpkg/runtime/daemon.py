@@ -19,7 +19,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -59,6 +59,8 @@ HELLO_LIMIT: Final = 10.0
 MAX_STRANGERS: Final = 256
 """Connections that have not said anything yet."""
 MAX_STRANGERS_OF_A_UID: Final = 64
+START_LIMIT: Final = 5.0
+"""Seconds that applications wait at the start for a module that does not come to an end."""
 STOP_LIMIT: Final = 4.0
 
 
@@ -127,7 +129,8 @@ class Daemon:
         self.limits = limits if limits is not None else Limits()
         self.loop = Loop(self._complain)
         self.strangers: set[ApplicationPeer] = set()
-        self._listeners: list[tuple[socket.socket, Source]] = []
+        self._listeners: list[tuple[socket.socket, bool]] = []
+        self._sources: list[Source] = []
         self._stopping = False
         self._worker_uid = _worker_uid(config.worker_uid)
         directory = config.directory
@@ -192,8 +195,10 @@ class Daemon:
             30.0,
         )
 
-    def load_registered(self) -> list[Module]:
-        """Every module of the operator's lists; what cannot be found is listed as broken and stops nobody else."""
+    def load_registered(self, loaded: Callable[[Module], None]) -> list[Module]:
+        """Every module of the operator's lists; what cannot be found is listed as broken and stops nobody else.
+        ``loaded`` is told of each when it serves, or is broken or given up.
+        """
         contents = self.registry.read()
         started = []
         for list_name in ("security_packages", "authentication_packages"):
@@ -216,15 +221,50 @@ class Daemon:
                 started.append(
                     self.machine.add_module(
                         description,
-                        lambda _module: None,
+                        loaded,
                         list_name=list_name,
                         primary_credentials=entry.primary_credentials,
                     )
                 )
         return started
 
+    def serve(self, ready: Callable[[], None]) -> None:
+        """Load what is registered, and open both sockets. Who connects is answered, and ``ready`` called, when every
+        module is loaded or has failed to: nobody is told of a registered package that there is none. A module that
+        takes longer than `START_LIMIT` keeps nobody waiting beyond it.
+        """
+        loading: set[str] = set()
+        begun = False
+
+        def begin() -> None:
+            nonlocal begun
+            if not begun and not self._stopping:
+                begun = True
+                self._answer()
+                ready()
+
+        def loaded(module: Module) -> None:
+            loading.discard(module.key)
+            if not loading:
+                begin()
+
+        loading.update(m.key for m in self.load_registered(loaded) if m.state == "loading")
+        self.listen()
+        if loading:
+            self.loop.call_at(self.loop.clock() + START_LIMIT, begin)
+        else:
+            begin()
+
+    def _answer(self) -> None:
+        for listener, is_trusted in self._listeners:
+
+            def accept(listener: socket.socket = listener, is_trusted: bool = is_trusted) -> bool:
+                return self._accept(listener, is_trusted)
+
+            self._sources.append(self.loop.register(listener.fileno(), accept, weight=16))
+
     def listen(self) -> None:
-        """Open both sockets."""
+        """Open both sockets; the kernel keeps who connects."""
         path = self.config.socket_path
         trusted = Path(trusted_address(f"unix:{path}").partition(":")[2])
         for address, mode, is_trusted in ((path, 0o666, False), (trusted, 0o600, True)):
@@ -239,12 +279,7 @@ class Daemon:
                 os.umask(before)
             os.chmod(address, mode)
             listener.listen(128)
-
-            def accept(listener: socket.socket = listener, is_trusted: bool = is_trusted) -> bool:
-                return self._accept(listener, is_trusted)
-
-            source = self.loop.register(listener.fileno(), accept, weight=16)
-            self._listeners.append((listener, source))
+            self._listeners.append((listener, is_trusted))
 
     def _accept(self, listener: socket.socket, trusted: bool) -> bool:
         try:
@@ -278,8 +313,9 @@ class Daemon:
         if self._stopping:
             return
         self._stopping = True
-        for listener, source in self._listeners:
+        for source in self._sources:
             source.unregister()
+        for listener, _trusted in self._listeners:
             listener.close()
         modules = list(self.machine.modules.values())
         waiting = len(modules)
@@ -363,6 +399,12 @@ def _signals(daemon: Daemon) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def _tell(ready_fd: int | None) -> None:
+    if ready_fd is not None:
+        with open(ready_fd, "wb") as ready:
+            ready.write(b"READY\n")
+
+
 def run(config: DaemonConfig, limits: Limits | None = None) -> int:
     """Serve until SIGTERM, SIGINT or ``secpkg authority stop``. `DaemonFault` or `RegistryError` when it cannot
     start.
@@ -376,11 +418,7 @@ def run(config: DaemonConfig, limits: Limits | None = None) -> int:
     daemon = Daemon(config, limits)
     try:
         with _signals(daemon):
-            daemon.load_registered()
-            daemon.listen()
-            if config.ready_fd is not None:
-                with open(config.ready_fd, "wb") as ready:
-                    ready.write(b"READY\n")
+            daemon.serve(lambda: _tell(config.ready_fd))
             daemon.loop.run()
     finally:
         daemon.close()
