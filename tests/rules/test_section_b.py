@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.rules.duo import Duo
 from tests.rules.packages import Badge, lab_of
 
-from secpkg.contract import LsaDispatchTable
-from secpkg.contract.flags import MachineState
+from secpkg.contract import Capability, LsaDispatchTable, PackageInfo, Status
+from secpkg.contract.flags import SECPKG_ID_NONE, MachineState
+from secpkg.sspi import raw
 from secpkg.testing import LabAuthority
 
 
@@ -52,3 +54,23 @@ def test_R36_parameters_tell_the_machine_its_domain_and_a_seed_of_the_modules_ow
         assert one.machine_state == MachineState.STANDALONE and one.domain_name == "EXAMPLE"
         assert one.domain_sid == str(lab.embedded.machine.authority.store.domain_sid)
         assert len(one.seed) >= 16 and one.seed != two.seed
+
+
+class Nameless(Badge):
+    async def initialize_package(self, package_id: int, dispatch: LsaDispatchTable) -> str:
+        return ""
+
+
+def test_R32_an_authentication_package_returns_its_name() -> None:
+    with lab_of(Nameless()) as lab:
+        assert "no name" in states(lab)["Badge"]
+        assert raw.enumerate_security_packages(lab) == (Status.SEC_E_OK, ())
+
+
+@pytest.mark.parametrize("version", [0, 1, 2])
+def test_R34_information_is_of_version_1_and_has_no_dce_number_of_itself(version: int) -> None:
+    package = Badge()
+    package.info = PackageInfo("Badge", capabilities=Capability.LOGON, version=version)
+    with lab_of(package) as lab:
+        _, enumerated = raw.enumerate_security_packages(lab)
+        assert [(each.version, each.rpc_id) for each in enumerated] == [(1, SECPKG_ID_NONE)] * (version == 1)

@@ -109,15 +109,17 @@ def test_R157_the_application_loads_the_user_half_at_its_first_mapped_context(du
     assert [what for what in duo.calls() if what in user_start] == list(user_start)
 
 
-def test_R160_both_halves_speak_of_one_context(lab: LabAuthority) -> None:
-    """The user half answers the session key, the LSA half the names: of the same context, whatever others there are."""
+def test_R160_R161_both_halves_speak_of_one_context_and_of_its_role(lab: LabAuthority) -> None:
+    """What the user half knows is what was packed, the role included. It answers the session key, the LSA half the
+    names: of the same context, whatever others there are.
+    """
     talks = [Talk(lab) for _ in range(3)]
     seen = set()
     for talk in talks:
-        for context in (talk.client, talk.server):
+        for context, role in ((talk.client, b"initiator"), (talk.server, b"acceptor")):
             (_, key), (_, names) = (raw.query_context_attributes(context, which) for which in (SESSION_KEY, NAMES))
             assert isinstance(key, SessionKey) and isinstance(names, Names)
-            assert key.session_key.partition(b" secret of ")[2].decode() == names.user_name
+            assert key.session_key.partition(b" secret of ")[::2] == (role, names.user_name.encode())
             seen.add(key.session_key)
     assert len(seen) == 6
     for talk in talks:
