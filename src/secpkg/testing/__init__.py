@@ -1,5 +1,29 @@
-"""For tests of packages and of programs that use them: `LabAuthority`, `FrozenClock`."""
+"""For tests of packages and of programs that use them: `LabAuthority`, `FrozenClock`, `observe_user_mode`."""
 
-from secpkg.testing.lab import FrozenClock, LabAuthority
+from __future__ import annotations
 
-__all__ = ["FrozenClock", "LabAuthority"]
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from secpkg.host.user_mode.trace import UserModeCall, observe_user_mode
+    from secpkg.testing.lab import FrozenClock, LabAuthority
+
+# A client that only wants to be watched does not bring the authority along.
+_WHERE = {
+    "FrozenClock": "secpkg.testing.lab",
+    "LabAuthority": "secpkg.testing.lab",
+    "UserModeCall": "secpkg.host.user_mode.trace",
+    "observe_user_mode": "secpkg.host.user_mode.trace",
+}
+
+__all__ = ["FrozenClock", "LabAuthority", "UserModeCall", "observe_user_mode"]
+
+
+def __getattr__(name: str) -> object:
+    try:
+        loaded: object = getattr(import_module(_WHERE[name]), name)
+    except KeyError:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+    globals()[name] = loaded
+    return loaded

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from secpkg.contract.flags import Capability, InterfaceVersion
 from secpkg.contract.status import SecurityError, Status
 from secpkg.host.tables import Table, TableFault, build_table
+from secpkg.host.user_mode.trace import observed, observed_initialize
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -102,7 +103,7 @@ class Module:
         self._objects: dict[int, object] = {}
         self.services = _Services(self._objects.get)
         try:
-            tables = initialize(VERSION)
+            tables = observed_initialize(entry_point, initialize)(VERSION)
             self._offered: Sequence[object] = tuple(tables.packages)
             version = InterfaceVersion(tables.version)
         except Exception as error:
@@ -129,6 +130,7 @@ class Module:
         if version is InterfaceVersion.V1:
             # R23: the first version of the table ends before this slot.
             table.pop("marshal_attribute_data", None)
+        table = observed(name, table)
         start = table.get("instance_init")
         if start is not None:
             try:
