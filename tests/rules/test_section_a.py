@@ -38,6 +38,7 @@ def test_R2_one_module_logs_users_on_and_secures_conversations(duo: Duo) -> None
             assert server.decrypt(client.encrypt(b"data")) == b"data"
 
 
+@pytest.mark.slow
 def test_R3_R7_R9_R157_registered_once_loaded_at_every_start_its_user_half_in_applications(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
