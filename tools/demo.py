@@ -86,12 +86,24 @@ class Demo:
         }
         self.daemon: subprocess.Popen[bytes]
         self.children: list[subprocess.Popen[str]] = []
+        self.names: dict[int, str] = {}
+        """What the application processes are called in the diagram."""
+        self.calls: list[dict[str, Any]] = []
+        """What user halves did in them."""
 
     def start(self) -> None:
         """Start the daemon and wait until it answers."""
         ready, writer = os.pipe()
-        options = ["--dir", self.directory, "--domain", "EXAMPLE", "--ready-fd", str(writer), *worker_uid()]
-        command = [SECPKG, "authority", "run", *options]
+        options: list[str | Path] = [
+            "--dir",
+            self.directory,
+            "--domain",
+            "EXAMPLE",
+            "--ready-fd",
+            str(writer),
+            *worker_uid(),
+        ]
+        command: list[str | Path] = [SECPKG, "authority", "run", *options]
         with open(self.directory / "authority.log", "wb") as log:
             self.daemon = subprocess.Popen(
                 command, pass_fds=(writer,), env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
@@ -122,7 +134,7 @@ class Demo:
     def process(self, name: str, *arguments: str, pass_fds: tuple[int, ...] = ()) -> subprocess.Popen[str]:
         """Start one of the example programs."""
         started = subprocess.Popen(
-            [sys.executable, CONVERSATION / f"{name}.py", *arguments],
+            [sys.executable, CONVERSATION / f"{name}.py", *arguments, "--trace"],
             env=self.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -130,7 +142,12 @@ class Demo:
             pass_fds=pass_fds,
         )
         self.children.append(started)
+        self.names[started.pid] = f"{name} {started.pid}"
         return started
+
+    def collect(self, process: subprocess.Popen[str]) -> None:
+        """The last line of an example program: what its user halves did."""
+        self.calls.extend(event(process, "trace")["calls"])
 
 
 def worker_uid() -> list[str]:
@@ -244,28 +261,32 @@ def conversations(demo: Demo, logon: Any) -> None:
     client = demo.process("client", "Hello", port, "password", "alice")
     assert client.stdin is not None
     print(PASSWORD, file=client.stdin, flush=True)
-    talked(server, client, "with a password")
+    talked(demo, server, client, "with a password")
 
     descriptor = logon.access_token.fileno()
     client = demo.process("client", "Hello", port, "session", str(descriptor), pass_fds=(descriptor,))
-    talked(server, client, "with the session's default credentials, no password anywhere")
+    talked(demo, server, client, "with the session's default credentials, no password anywhere")
 
     client = demo.process("client", "Hello", port, "password", "alice")
     assert client.stdin is not None
     print("wrong password", file=client.stdin, flush=True)
     failed = event(server, "failed")
     check(failed["status"] == "SEC_E_LOGON_DENIED", f"with a wrong password: {failed['status']}")
+    gone = event(client, "failed")
+    check(gone.get("reason") == "connection_closed", "and the client sees the connection closed")
     client.communicate()
+    demo.collect(server)
     end(server)
 
     server = demo.process("server", "SampSSP", "1")
     port = str(event(server, "listening")["port"])
     client = demo.process("client", "SampSSP", port, "key", "alice")
-    talked(server, client, "under SampSSP, with a pre-shared key and no authority")
+    talked(demo, server, client, "under SampSSP, with a pre-shared key and no authority")
+    demo.collect(server)
     end(server)
 
 
-def talked(server: subprocess.Popen[str], client: subprocess.Popen[str], how: str) -> None:
+def talked(demo: Demo, server: subprocess.Popen[str], client: subprocess.Popen[str], how: str) -> None:
     connected = event(client, "connected")
     accepted = event(server, "accepted")
     peer = accepted["peer"].rpartition("\\")[2]
@@ -275,6 +296,7 @@ def talked(server: subprocess.Popen[str], client: subprocess.Popen[str], how: st
     check(event(client, "talked")["sealed"] == 2, "sealed and signed messages both ways")
     refused = event(server, "refused")
     check(refused["status"] == "SEC_E_MESSAGE_ALTERED", f"a flipped bit is refused: {refused['status']}")
+    demo.collect(client)
     end(client)
 
 
@@ -343,18 +365,19 @@ def kill(demo: Demo) -> None:
 
 
 def diagram(events: list[dict[str, Any]], demo: Demo) -> str:
-    """Who called whom, in time: application, worker, authority."""
-    names = {demo.daemon.pid: "authority"}
-    lines = [f"{'ms':>8}  {'process':<18} {'call':<42} {'status':<28} {'µs':>7}"]
-    begin = min(e["time"] for e in events)
-    for e in sorted(events, key=lambda e: (e["time"], -e["seconds"])):
+    """Who called whom, in time: application, worker, authority. The monotonic clock is one for the whole machine."""
+    names = {demo.daemon.pid: "authority", **demo.names}
+    lines = [f"{'ms':>8}  {'process':<18} {'call':<42} {'status':<28} {'µs':>7} {'bytes':>15}"]
+    begin = min(e["monotonic"] for e in events)
+    for e in sorted(events, key=lambda e: (e["monotonic"], -e["seconds"])):
         who = names.setdefault(e["process"], f"{e['package']} worker {e['process']}")
-        call = f"  ──▶ authority: {e['function']}" if e["kind"] == "lsa" else f"▶ {e['function']}"
+        mark = {"lsa": "  ──▶ authority:", "user": "●"}.get(e["kind"], "▶")
+        sizes = f"{e['received']} → {e['sent']}" if e["received"] or e["sent"] else ""
         lines.append(
-            f"{(e['time'] - begin) * 1000:8.1f}  {who:<18} {call:<42} {status_name(e['status']):<28}"
-            f" {e['seconds'] * 1e6:7.0f}"
+            f"{(e['monotonic'] - begin) * 1000:8.1f}  {who:<18} {mark + ' ' + e['function']:<42}"
+            f" {status_name(e['status']):<28} {e['seconds'] * 1e6:7.0f} {sizes:>15}".rstrip()
         )
-    return "\n".join(lines)
+    return "\n".join([*lines, "", "● in the application   ▶ in the worker of the module   ──▶ asked of the authority"])
 
 
 def status_name(value: int) -> str:
@@ -390,9 +413,17 @@ def run(demo: Demo) -> None:
         cursor, events = read_trace(demo, management, cursor)
         lists(demo)
         title("What really happened")
-        show(diagram(events, demo))
-        called = [e["function"] for e in events]
-        for wanted in ("LsaApLogonUserEx2", "SpAcceptCredentials", "SpInitLsaModeContext", "SpAcceptLsaModeContext"):
+        show(diagram(events + demo.calls, demo))
+        called = [e["function"] for e in events + demo.calls]
+        for wanted in (
+            "LsaApLogonUserEx2",
+            "SpAcceptCredentials",
+            "SpInitLsaModeContext",
+            "SpAcceptLsaModeContext",
+            "SpInitUserModeContext",
+            "SpSealMessage",
+            "SpVerifySignature",
+        ):
             check(wanted in called, f"{wanted} was called {called.count(wanted)} times")
         kill(demo)
         title("Log off")
@@ -426,7 +457,7 @@ def main() -> None:
     with place() as directory:
         demo = Demo(directory)
         os.environ.update({k: demo.environment[k] for k in ("SECPKG_AUTHORITY", "XDG_CONFIG_HOME")})
-        kept = False
+        kept, code = False, 0
         try:
             run(demo)
             kept = bool(os.environ.get("KEEP"))

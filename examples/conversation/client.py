@@ -1,6 +1,6 @@
 """A client: ``client.py PACKAGE PORT password USER`` reads a password from standard input and uses it;
 ``client.py PACKAGE PORT session FD`` uses the default credentials of the logon session whose access token it was handed
-as a descriptor; ``client.py SampSSP PORT key NAME`` uses the pre-shared key of that name.
+as a descriptor; ``client.py SampSSP PORT key NAME`` uses the pre-shared key of that name. ``--trace``: see `watch`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 import socket
 import sys
 
+import watch
 import wire
 
 import secpkg
@@ -45,8 +46,8 @@ def converse(sock: socket.socket, client: secpkg.Client) -> None:
 
 def main() -> None:
     """One conversation."""
-    package, port, how, what = sys.argv[1:]
-    with contextlib.ExitStack() as stack:
+    with watch.watching(), contextlib.ExitStack() as stack:
+        package, port, how, what = sys.argv[1:]
         try:
             if how == "session":
                 lsa = stack.enter_context(secpkg.lsa.connect())
@@ -60,9 +61,13 @@ def main() -> None:
                 client = secpkg.Client(package, username=what, target="server")
             stack.enter_context(client)
             sock = stack.enter_context(socket.create_connection(("127.0.0.1", int(port))))
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             converse(sock, client)
         except SecurityError as refused:
             say(event="failed", status=refused.status.native)
+            raise SystemExit(1) from None
+        except (EOFError, ConnectionError):
+            say(event="failed", reason="connection_closed")
             raise SystemExit(1) from None
 
 

@@ -1,7 +1,7 @@
-"""A server that knows whom it talks to: ``server.py PACKAGE`` listens on a port of its choice and prints it.
+"""A server that knows whom it talks to: ``server.py PACKAGE COUNT`` listens on a port of its choice and prints it.
 
 Each connection is one handshake and one conversation: sealed questions, sealed and signed answers, and one message that
-the server spoils on purpose to show that the client refuses it.
+the client spoils on purpose to show that the server refuses it. ``--trace``: see `watch`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 import socket
 import sys
 
+import watch
 import wire
 
 import secpkg
@@ -48,17 +49,18 @@ def converse(sock: socket.socket, package: str) -> None:
 
 def main() -> None:
     """Serve the number of connections that the command line names."""
-    package, count = sys.argv[1], int(sys.argv[2])
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with watch.watching(), socket.create_server(("127.0.0.1", 0)) as listener:
+        package, count = sys.argv[1], int(sys.argv[2])
         say(event="listening", port=listener.getsockname()[1])
         for _ in range(count):
             sock, _address = listener.accept()
             with sock:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 try:
                     converse(sock, package)
                 except SecurityError as refused:
                     say(event="failed", status=refused.status.native)
-                except EOFError:
+                except (EOFError, ConnectionError):
                     say(event="gone")
 
 
