@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from types import TracebackType
+from typing import ParamSpec, TypeVar
 
 from secpkg.aio.driving import connections, drive
 from secpkg.contract.flags import CredentialUse
@@ -11,6 +14,9 @@ from secpkg.sspi.client import DEFAULT_REQUIREMENTS as CLIENT_REQUIREMENTS
 from secpkg.sspi.credential import identity_of, source_of
 from secpkg.sspi.party import CredentialSource, Party
 from secpkg.sspi.server import DEFAULT_REQUIREMENTS as SERVER_REQUIREMENTS
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class AccessToken(TokenHandle):
@@ -35,6 +41,17 @@ class AccessToken(TokenHandle):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+
+async def run_as(token: TokenHandle, function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+    """Call ``function`` with the identity of ``token`` on a thread that has no event loop, and wait for it: as long as
+    it runs the thread is nobody else's (lock 11). A wait that is cancelled does not stop it.
+
+    SEC_E_NO_IMPERSONATION, with the reason, when it cannot be done; ``function`` is not called then.
+    """
+    from secpkg.sspi.impersonation import call_as
+
+    return await asyncio.to_thread(call_as, token, function, *arguments, **named)
 
 
 class Credential(CredentialSource):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from secpkg.sspi import raw
     from secpkg.sspi.client import Client
     from secpkg.sspi.credential import Credential
+    from secpkg.sspi.impersonation import run_as
     from secpkg.sspi.server import Server
 
 _WHERE = {
@@ -23,10 +24,11 @@ _WHERE = {
     "Server": ("secpkg.sspi.server", "Server"),
     "add_provider": ("secpkg.host.user_mode.providers", "add"),
     "raw": ("secpkg.sspi.raw", ""),
+    "run_as": ("secpkg.sspi.impersonation", "run_as"),
     "remove_provider": ("secpkg.host.user_mode.providers", "remove"),
 }
 
-__all__ = ["Client", "Credential", "Server", "add_provider", "raw", "remove_provider"]
+__all__ = ["Client", "Credential", "Server", "add_provider", "raw", "remove_provider", "run_as"]
 
 
 def __getattr__(name: str) -> object:

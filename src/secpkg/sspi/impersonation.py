@@ -14,15 +14,18 @@ import platform
 import pwd
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 from secpkg.contract.flags import ImpersonationLevel
 from secpkg.contract.status import SecurityError, Status
 
 if TYPE_CHECKING:
     from secpkg.ipc.access_token import TokenHandle
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _SYSTEM_CALLS: Final[dict[str, tuple[int, int, int]]] = {
     "x86_64": (117, 119, 116),
@@ -101,6 +104,35 @@ def impersonating(token: TokenHandle) -> Iterator[None]:
         yield
     finally:
         revert()
+
+
+def run_as(token: TokenHandle, function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+    """Call ``function`` with the identity of ``token``, on a thread made for it, and give its result or its error: the
+    calling thread stays who it is. `secpkg.aio.run_as` is the one for an event loop, which this would block.
+
+    SEC_E_NO_IMPERSONATION as for `impersonate`; ``function`` is not called then.
+    """
+    outcome: list[T] = []
+    errors: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            outcome.append(call_as(token, function, *arguments, **named))
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=work, name="secpkg-run-as")
+    thread.start()
+    thread.join()
+    if errors:
+        raise errors[0]
+    return outcome[0]
+
+
+def call_as(token: TokenHandle, function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+    """Call ``function`` impersonated in this thread."""
+    with impersonating(token):
+        return function(*arguments, **named)
 
 
 def _refused(reason: str) -> SecurityError:
