@@ -11,8 +11,8 @@ import array
 import os
 import socket
 from collections.abc import Iterable, Iterator, Sequence
-from types import TracebackType
 from functools import cache
+from types import TracebackType
 from typing import Final
 
 # SCM_MAX_FD of the kernel: one more and sendmsg says EINVAL.

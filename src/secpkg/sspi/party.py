@@ -24,6 +24,7 @@ _SESSION_KEY: Final = 9
 _CHECKED: Final = (0x2 | 0x10 | 0x10000, 0x2 | 0x10 | 0x20000)
 """MUTUAL_AUTH, CONFIDENTIALITY and INTEGRITY of a client and of a server: granted where requested, or no context."""
 
+_MESSAGES: Final = ("encrypt", "decrypt", "sign", "verify")
 _COMPLETE_NEEDED: Final = (Status.SEC_I_COMPLETE_NEEDED, Status.SEC_I_COMPLETE_AND_CONTINUE)
 
 
@@ -226,6 +227,10 @@ class Party:
             raise error
         self._user = context.user
         self._complete = True
+        if context.user is not None:
+            # What is called for every message goes to the context without a step between.
+            for name in _MESSAGES:
+                self.__dict__[name] = getattr(context.user, name)
 
     async def _peer(self) -> str:
         value = await operations.query(self._finished(), _NAMES)
@@ -248,6 +253,8 @@ class Party:
         self._closed = True
         self._complete = False
         self._user = None
+        for name in _MESSAGES:
+            self.__dict__.pop(name, None)
         context, self._context = self._context, None
         try:
             if context is not None:

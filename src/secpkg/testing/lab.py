@@ -15,8 +15,8 @@ Module = str | tuple[ModuleDescription, LsaModeInitialize] | LsaModeInitialize
 
 
 def described(module: Module) -> str | tuple[ModuleDescription, LsaModeInitialize]:
-    """A module as the runtime takes it. A bare SpLsaModeInitialize, of code that is not installed, gets a description of
-    its own; it has no user half.
+    """A module as the runtime takes it. A bare SpLsaModeInitialize, of code that is not installed, gets a description
+    of its own; it has no user half.
     """
     if isinstance(module, str | tuple):
         return module
@@ -40,7 +40,8 @@ class FrozenClock:
 
 class LabAuthority:
     """``with LabAuthority(domain="EXAMPLE", modules=["hello"]) as lab``: pass ``authority=lab`` to Client, Server and
-    ``lsa.connect``. Modules are names of installed ones, or the ``lsa_mode_initialize`` of one under test. ``clock`` and ``entropy`` fix time and chance, so that a handshake replays byte for byte.
+    ``lsa.connect``. Modules are names of installed ones, or the ``lsa_mode_initialize`` of one under test. ``clock``
+    and ``entropy`` fix time and chance, so that a handshake replays byte for byte.
     """
 
     def __init__(

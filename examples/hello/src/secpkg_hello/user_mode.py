@@ -45,6 +45,8 @@ _ULONG = 0xFFFFFFFF
 _TEXT, _TAG = slice(-16), slice(-16, None)
 _TRAILER = _NONCE.size + 16
 _LAST = 2**64 - 1
+_SMALL = 4096
+"""Bytes up to which a copy is cheaper than a view."""
 _DATA, _TOKEN = int(BufferType.DATA), int(BufferType.TOKEN)
 _CHECKED = int(BufferFlag.READONLY_WITH_CHECKSUM)
 _IGNORED = int(BufferFlag.UNMAPPED | BufferFlag.KERNEL_MAP)
@@ -138,7 +140,7 @@ class Hello:
         way.number = number + 1
         nonce = _pack(sequence_number & _ULONG if context.in_sequence else 0, number)  # R217
         sealed = way.seal(nonce, data.data, covered)
-        data.data = memoryview(sealed)[_TEXT]
+        data.data = sealed[_TEXT] if len(sealed) <= _SMALL else memoryview(sealed)[_TEXT]
         token.data = nonce + sealed[_TAG]
 
     def unseal_message(self, context: Context, message: Message, sequence_number: int) -> int:

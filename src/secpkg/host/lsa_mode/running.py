@@ -179,7 +179,9 @@ class Running:
 
     def _observed(self, function: str, observer: Observer, resume: Resume) -> Resume:
         return _Observed(
-            TraceEvent("lsa", documented(function), self.package.info.name, self.channel, time.monotonic()), observer, resume
+            TraceEvent("lsa", documented(function), self.package.info.name, self.channel, time.monotonic()),
+            observer,
+            resume,
         )
 
     def _end(self, value: object, error: BaseException | None) -> None:

@@ -28,7 +28,9 @@ READONLY: Final = 0x90000000
 _SIZES: Final = 0
 _SMALL: Final = 4096
 
-Turn = list[None]
+Pair = tuple[SecBuffer, SecBuffer, Message]
+"""A TOKEN and a DATA buffer, and the message of both: made once for each direction, used by whoever has the turn."""
+Turn = list[Pair]
 Function = Callable[..., object]
 
 
@@ -76,13 +78,23 @@ class UserContext:
     """
 
     __slots__ = (
-        "_alive", "_context", "_delete", "_hide", "_receiver", "_reveal", "_seal", "_sender", "_sign", "_signature",
-        "_table", "_trailer", "_unseal", "_verify",
+        "_alive",
+        "_context",
+        "_delete",
+        "_hide",
+        "_receiver",
+        "_reveal",
+        "_seal",
+        "_sender",
+        "_sign",
+        "_signature",
+        "_table",
+        "_trailer",
+        "_unseal",
+        "_verify",
     )
 
-    def __init__(
-        self, table: Table, context: object, *, integrity: bool, confidentiality: bool, delete: str
-    ) -> None:
+    def __init__(self, table: Table, context: object, *, integrity: bool, confidentiality: bool, delete: str) -> None:
         self._table = table
         self._context = context
         self._delete = delete
@@ -93,8 +105,8 @@ class UserContext:
         self._unseal: Function
         self._sign: Function
         self._verify: Function
-        self._sender: Turn = [None]
-        self._receiver: Turn = [None]
+        self._sender: Turn = [_pair()]
+        self._receiver: Turn = [_pair()]
         self._bind(integrity, confidentiality)
 
     def _bind(self, integrity: bool, confidentiality: bool) -> None:
@@ -122,24 +134,25 @@ class UserContext:
         if self._trailer < 0:
             self.sizes()
         try:
-            self._sender.pop()
+            pair = self._sender.pop()
         except IndexError:
             raise busy() from None
+        token, body, message = pair
         try:
-            token = SecBuffer(2)
-            body = SecBuffer(1, data)
-            self._hide(self._context, 0, [token, body], 0)
+            body.data = data
+            self._hide(self._context, 0, message, 0)
             head = token.data
+            if len(head) != self._trailer:
+                # The receiver cuts at this length: anything else would be unreadable, or worse, read.
+                raise SecurityError(Status.SEC_E_INTERNAL_ERROR, reason="trailer_size")
+            return b"".join((head, body.data))
         except SecurityError:
             raise
         except Exception as error:
             raise package_fault(error) from error
         finally:
-            self._sender.append(None)
-        if len(head) != self._trailer:
-            # The receiver cuts at this length: anything else would be unreadable, or worse, read.
-            raise SecurityError(Status.SEC_E_INTERNAL_ERROR, reason="trailer_size")
-        return b"".join((head, body.data))
+            token.data = body.data = b""
+            self._sender.append(pair)
 
     def decrypt(self, data: Buffer) -> bytes:
         """DecryptMessage of what `encrypt` gave; may be empty (R223)."""
@@ -149,22 +162,24 @@ class UserContext:
         if len(data) < size:
             raise SecurityError(Status.SEC_E_INVALID_TOKEN, reason="message_short")
         try:
-            self._receiver.pop()
+            pair = self._receiver.pop()
         except IndexError:
             raise busy() from None
+        token, body, message = pair
         try:
             # Below a few KiB a copy is cheaper than a view.
             view = data if type(data) is bytes and len(data) <= _SMALL else memoryview(data)
-            body = SecBuffer(1, view[size:])
-            self._reveal(self._context, [SecBuffer(2, view[:size]), body], 0)
+            token.data, body.data = view[:size], view[size:]
+            self._reveal(self._context, message, 0)
+            clear = body.data
+            return clear if type(clear) is bytes else bytes(clear)
         except SecurityError:
             raise
         except Exception as error:
             raise package_fault(error) from error
         finally:
-            self._receiver.append(None)
-        clear = body.data
-        return clear if type(clear) is bytes else bytes(clear)
+            token.data = body.data = b""
+            self._receiver.append(pair)
 
     def sign(self, data: Buffer) -> bytes:
         """MakeSignature over one message: the signature. SEC_E_UNSUPPORTED_FUNCTION when it cannot sign (R214)."""
@@ -172,7 +187,7 @@ class UserContext:
             self.sizes()
         self._require_signatures()
         try:
-            self._sender.pop()
+            pair = self._sender.pop()
         except IndexError:
             raise busy() from None
         try:
@@ -183,7 +198,7 @@ class UserContext:
         except Exception as error:
             raise package_fault(error) from error
         finally:
-            self._sender.append(None)
+            self._sender.append(pair)
         if len(token.data) > self._signature:
             raise SecurityError(Status.SEC_E_INTERNAL_ERROR, reason="signature_size")
         return bytes(token.data)
@@ -191,7 +206,7 @@ class UserContext:
     def verify(self, data: Buffer, signature: Buffer) -> None:
         """VerifySignature: returns nothing, or raises SEC_E_MESSAGE_ALTERED, SEC_E_OUT_OF_SEQUENCE (R218)."""
         try:
-            self._receiver.pop()
+            pair = self._receiver.pop()
         except IndexError:
             raise busy() from None
         try:
@@ -201,7 +216,7 @@ class UserContext:
         except Exception as error:
             raise package_fault(error) from error
         finally:
-            self._receiver.append(None)
+            self._receiver.append(pair)
 
     # --- buffers -------------------------------------------------------------------------------------------------
 
@@ -291,13 +306,18 @@ class UserContext:
 
     def _use(self, turn: Turn, function: Callable[..., object], arguments: tuple[object, ...]) -> object:
         try:
-            turn.pop()
+            pair = turn.pop()
         except IndexError:
             raise busy() from None
         try:
             return package_call(function, self._context, *arguments)
         finally:
-            turn.append(None)
+            turn.append(pair)
+
+
+def _pair() -> Pair:
+    token, body = SecBuffer(2), SecBuffer(1)
+    return token, body, [token, body]
 
 
 def _gone(*_: object) -> object:
