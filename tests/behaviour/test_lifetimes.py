@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import gc
-import json
-import os
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.behaviour.world import PASSWORD, Place, World, refused
+from tests.behaviour.world import PASSWORD, Child, Place, World, refused
 
 import secpkg
 from secpkg.contract import AscReq, SecurityError, Status
@@ -78,27 +76,6 @@ def test_a_server_that_never_looks_at_its_access_tokens_serves_for_ever(world: W
         world.forget(client)
         world.forget(server)
     assert len(place.sessions()) <= sessions + 100
-
-
-class Child:
-    """What a function saw in the child of a fork."""
-
-    def __init__(self, function: Callable[[], object]) -> None:
-        read, write = os.pipe()
-        self.pid = os.fork()
-        if not self.pid:
-            try:
-                found: object = function()
-            except BaseException as error:
-                found = repr(error)
-            os.write(write, json.dumps(found).encode())
-            os._exit(0)
-        os.close(write)
-        with open(read, "rb") as file:
-            data = file.read()
-        _, status = os.waitpid(self.pid, 0)
-        assert status == 0 and data, status
-        self.found = json.loads(data)
 
 
 def status_of(call: Callable[[], object]) -> str:

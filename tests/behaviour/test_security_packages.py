@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.behaviour.world import Place
+from tests.behaviour.world import Child, Place
 from tests.daemon.modules import PLAIN, write_module
 
 import secpkg
@@ -133,3 +134,25 @@ def test_a_plain_ssp_is_this_processs_alone(place: Place, monkeypatch: pytest.Mo
     assert raw.add_security_package("sampssp", plain, place.authority) is Status.SEC_E_OK
     assert not [row for row in place.manage("packages.list") if row["name"] == "SampSSP"]
     assert raw.add_security_package("hello", plain, place.authority) is Status.SEC_E_SECPKG_NOT_FOUND
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becoming another user needs root")
+def test_who_lacks_the_privilege_is_refused(place: Place, added: str) -> None:
+    """Lock 2, R84."""
+    if place.embedded:
+        with secpkg.lsa.register_logon_process("anybody", place.authority) as lsa:
+            assert lsa.trusted, "a process that embeds its authority is one trust domain with it"
+        return
+
+    def as_nobody() -> list[str]:
+        os.setgroups([])
+        os.setresgid(65534, 65534, 65534)
+        os.setresuid(65534, 65534, 65534)
+        return [
+            raw.add_security_package(added, LSA, place.authority).native,
+            raw.add_security_package(added, PERMANENT, place.authority).native,
+            raw.delete_security_package("Hello", place.authority).native,
+        ]
+
+    assert Child(as_nobody).found == ["STATUS_PORT_CONNECTION_REFUSED"] * 3
+    assert "Hello" in names(place) and "Added" not in names(place)

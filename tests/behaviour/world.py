@@ -10,6 +10,7 @@ import contextvars
 import inspect
 import itertools
 import json
+import os
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
@@ -334,3 +335,24 @@ def refused(call: Callable[[], object]) -> SecurityError:
     except SecurityError as error:
         return error
     raise AssertionError(f"not refused: {found!r}")
+
+
+class Child:
+    """What a function saw in the child of a fork."""
+
+    def __init__(self, function: Callable[[], object]) -> None:
+        read, write = os.pipe()
+        self.pid = os.fork()
+        if not self.pid:
+            try:
+                found: object = function()
+            except BaseException as error:
+                found = repr(error)
+            os.write(write, json.dumps(found).encode())
+            os._exit(0)
+        os.close(write)
+        with open(read, "rb") as file:
+            data = file.read()
+        _, status = os.waitpid(self.pid, 0)
+        assert status == 0 and data, status
+        self.found = json.loads(data)

@@ -51,7 +51,7 @@ async def run_as(token: TokenHandle, function: Callable[P, T], *arguments: P.arg
     """
     from secpkg.sspi.impersonation import call_as
 
-    return await asyncio.to_thread(call_as, token, function, *arguments, **named)
+    return await asyncio.to_thread(lambda: call_as(token, function, *arguments, **named))
 
 
 class Credential(CredentialSource):
