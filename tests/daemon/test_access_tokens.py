@@ -30,7 +30,7 @@ def settled(daemon: Daemon) -> dict[str, object]:
 def _nothing_leaks(daemon: Daemon, settled: dict[str, object]) -> Iterator[None]:
     yield
     close_opened()
-    daemon.until(lambda: daemon.counts("hello") == settled)
+    daemon.settles(settled)
 
 
 def live(daemon: Daemon, session: schema.LoggedOn) -> bool:
@@ -167,7 +167,7 @@ def test_a_foreign_descriptor_is_no_access_token_and_does_not_stay(
         Status.STATUS_INVALID_HANDLE,
         "no_token_descriptor",
     )
-    assert descriptors(daemon.process.pid) == before
+    daemon.until(lambda: descriptors(daemon.process.pid) == before)
     for descriptor in foreign:
         os.close(descriptor)
 

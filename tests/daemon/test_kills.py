@@ -85,7 +85,7 @@ def test_an_application_that_is_killed_leaves_nothing(daemon: Daemon, settled: d
     os.close(tell)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    daemon.until(lambda: daemon.counts("hello") == settled)
+    daemon.settles(settled)
 
 
 @pytest.mark.parametrize("steps", range(STEPS + 1))
@@ -104,7 +104,7 @@ def test_a_worker_that_is_killed_takes_its_handles_along_and_nothing_else(
     Ends(authority).handshake()
     assert session.logon_id in {row["logon_id"] for row in daemon.manage("sessions.list")}
     close_opened()
-    daemon.until(lambda: daemon.counts("hello") == settled)
+    daemon.settles(settled)
 
 
 def test_a_worker_that_is_killed_in_a_logon_fails_that_logon_by_name(
@@ -130,7 +130,7 @@ def test_a_worker_that_is_killed_in_a_logon_fails_that_logon_by_name(
     assert outcomes <= {Status.SEC_E_INTERNAL_ERROR, Status.STATUS_SUCCESS}
     assert b"worker_died_in_logon_user_ex2" in (daemon.directory / "audit.jsonl").read_bytes()
     close_opened()
-    daemon.until(lambda: daemon.counts("hello") == settled)
+    daemon.settles(settled)
 
 
 def kill(daemon: Daemon) -> None:

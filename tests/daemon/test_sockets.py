@@ -53,7 +53,7 @@ def _nothing_stays(daemon: Daemon, settled: dict[str, object]) -> Iterator[None]
     yield
     close_opened()
     works(daemon)
-    daemon.until(lambda: daemon.counts("hello") == settled)
+    daemon.settles(settled)
 
 
 def raw(daemon: Daemon) -> socket.socket:
@@ -196,15 +196,15 @@ def test_descriptors_that_nobody_wants_are_closed(daemon: Daemon, count: int) ->
     packet.send(sock, LOOKUP, files)
     if count == 1:
         assert isinstance(reply(sock), schema.PackageNumber)
-        assert descriptors(daemon.process.pid) == before
+        daemon.until(lambda: descriptors(daemon.process.pid) == before)
     else:
         assert at_end(sock)
     ends = Ends(daemon.link())
     worker = daemon.worker("hello")
-    before = descriptors(worker)
+    held = descriptors(worker)
     packet.send(ends.channel._sock, schema.encode(schema.QueryContext(1, 1, 1)), files)
     assert packet.recv_frame(ends.channel._sock, packet.buffer()) != b""
-    assert descriptors(worker) == before
+    daemon.until(lambda: descriptors(worker) == held)
     for file in files:
         os.close(file)
 
@@ -238,7 +238,7 @@ def test_channels_that_are_closed_are_forgotten_while_the_connection_lives(daemo
     before = daemon.counts("hello")
     for _ in range(50):
         Ends(authority).close()
-    daemon.until(lambda: daemon.counts("hello") == before)
+    daemon.settles(before)
 
 
 def test_what_a_forked_child_keeps_open_is_run_down_when_its_parent_exits(
@@ -262,7 +262,7 @@ def test_what_a_forked_child_keeps_open_is_run_down_when_its_parent_exits(
     child = int(os.read(tell, 20))
     os.close(tell)
     os.close(told)
-    daemon.until(lambda: daemon.counts("hello") == settled)
+    daemon.settles(settled)
     os.kill(child, 9)
     assert gone(child)
 

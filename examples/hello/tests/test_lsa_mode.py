@@ -289,10 +289,13 @@ def test_the_end_of_a_session_takes_its_credentials_R94(lab: Lab) -> None:
     lab.sessions[result.logon_id] *= 2
     lab.run(lab.hello.logon_terminated(result.logon_id))
     assert lab.sessions == {result.logon_id: []}
-    lab.run(lab.hello.logon_terminated(77))
     lab.broken.add("get_credentials")
+    lab.run(lab.hello.logon_terminated(77))
+    lab.run(lab.hello.logon_terminated(result.logon_id))
+    again = logon(lab, "alice", "pencil")
+    assert isinstance(again, LogonResult)
     with pytest.raises(SecurityError):
-        lab.run(lab.hello.logon_terminated(result.logon_id))
+        lab.run(lab.hello.logon_terminated(again.logon_id))
 
 
 def test_without_a_seed_there_is_no_hello(lab: Lab) -> None:

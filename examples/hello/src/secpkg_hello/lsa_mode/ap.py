@@ -28,6 +28,10 @@ from secpkg_hello.lsa_mode.accounts import (
 class LogonHalf(Accounts):
     """LsaAp* and SpAcceptCredentials."""
 
+    def __init__(self) -> None:
+        self.kept: set[int] = set()
+        """Sessions with which something is kept for default credentials."""
+
     async def logon_user_ex2(self, call: Call, request: LogonRequest) -> LogonResult | LogonRefused:
         """LsaApLogonUserEx2: a name and a password, for an interactive, unlock or network logon."""
         name = f"{request.domain}\\{request.username}" if request.domain else request.username
@@ -49,6 +53,7 @@ class LogonHalf(Accounts):
             key = credential_key(verifier.salt, verifier.iterations)
             try:
                 await self.authority.add_credential(logon_id, key, salted + qualified(auth).encode())
+                self.kept.add(logon_id)
             except BaseException:
                 await self.authority.delete_logon_session(logon_id)  # R45
                 raise
@@ -75,6 +80,8 @@ class LogonHalf(Accounts):
 
     async def logon_terminated(self, logon_id: int) -> None:
         """LsaApLogonTerminated: drops what was kept for default credentials (R94)."""
+        if logon_id not in self.kept:
+            return
         try:
             while True:
                 stored = await self.authority.get_credentials(logon_id)
@@ -82,3 +89,4 @@ class LogonHalf(Accounts):
         except SecurityError as error:
             if error.status not in (Status.ERROR_GEN_FAILURE, Status.STATUS_NO_SUCH_LOGON_SESSION):
                 raise
+        self.kept.discard(logon_id)
