@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.daemon.modules import write_module
 
 PASSWORD = "correct horse"
 HANDSHAKE = """\
@@ -94,3 +95,28 @@ def test_what_cannot_be_honoured_is_an_error_by_name(place: Place, text: str, re
     place.configure(text + "\n")
     failed = place.run("-c", "import secpkg; secpkg.Server('Hello')")
     assert failed.returncode == 1 and reason in failed.stderr, failed.stderr
+
+
+ENDING = """\
+def initialize(version):
+    class Ending(Package):
+        async def shutdown(self):
+            print("SpShutdown", os.getpid(), flush=True)
+    return tables(Ending({name!r}))
+"""
+
+
+def test_it_ends_with_its_process_and_not_with_a_forked_child(place: Place, tmp_path: Path) -> None:
+    """spec/README 1: SpShutdown at stop; lock 6: the parent's authority is the parent's."""
+    write_module(tmp_path / "modules", "ending", ENDING)
+    place.configure('security_packages = ["ending"]\n')
+    code = (
+        "import os, secpkg, sys; sys.path.append(sys.argv[1]); server = secpkg.Server('Ending', requirements=0)\n"
+        "print('parent', os.getpid(), flush=True)\n"
+        "if os.fork() == 0: sys.exit()\n"
+        "os.wait()\n"
+    )
+    ended = place.run("-c", code, str(tmp_path / "modules"))
+    assert ended.returncode == 0 and not ended.stderr, ended.stderr
+    (_, parent), *shut_down = [line.split() for line in ended.stdout.splitlines()]
+    assert shut_down == [["SpShutdown", parent]]

@@ -6,6 +6,7 @@ to its end in the caller's thread.
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
 import time
@@ -387,13 +388,18 @@ def _in_child() -> None:
     _default, _default_lock = None, threading.Lock()
 
 
+def _at_exit() -> None:
+    if _default is not None:
+        _default.close()
+
+
 os.register_at_fork(after_in_child=_in_child)
 
 
 def link(address: str, logon_process_name: str | None = None) -> LocalLink:
     """A connection to the process's own embedded authority, made at the first use as the configuration files say:
     ``security_packages`` are its modules, ``directory`` keeps its accounts. Without them it has no packages, and
-    accounts in memory.
+    accounts in memory. It ends, SpShutdown and all, with the process.
 
     SecurityError when that cannot be done: SEC_E_SECPKG_NOT_FOUND, SEC_E_CANNOT_INSTALL, and
     SEC_E_NO_AUTHENTICATING_AUTHORITY (``directory_not_absolute``) for the directory. The next call tries again.
@@ -402,6 +408,7 @@ def link(address: str, logon_process_name: str | None = None) -> LocalLink:
     with _default_lock:
         if _default is None:
             _default = _configured(where.configuration())
+            atexit.register(_at_exit)
         return _default.link(logon_process_name)
 
 
