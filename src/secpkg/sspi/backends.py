@@ -40,7 +40,13 @@ if TYPE_CHECKING:
     from secpkg.host.user_mode.load import UserPackage
 
 ATTRIBUTE_TYPES: Final[dict[int, type]] = {
-    0x0: Sizes, 0x1: Names, 0x2: Lifespan, 0x9: SessionKey, 0xA: PackageInfo, 0xD: NativeNames, 0xE: ContextFlags,
+    0x0: Sizes,
+    0x1: Names,
+    0x2: Lifespan,
+    0x9: SessionKey,
+    0xA: PackageInfo,
+    0xD: NativeNames,
+    0xE: ContextFlags,
 }
 """What QueryContextAttributes gives, by SECPKG_ATTR_* number; other attributes are not supported."""
 
@@ -131,13 +137,26 @@ class WorkerBackend:
         message: schema.ToWorker
         if accept:
             message = schema.AcceptContext(
-                next_id(), cast(int, credential or 0), cast(int, context or 0), request.token, request.requirements,
-                request.channel_bindings, request.data_representation, buffers,
+                next_id(),
+                cast(int, credential or 0),
+                cast(int, context or 0),
+                request.token,
+                request.requirements,
+                request.channel_bindings,
+                request.data_representation,
+                buffers,
             )
         else:
             message = schema.InitializeContext(
-                next_id(), cast(int, credential or 0), cast(int, context or 0), request.token, request.target,
-                request.requirements, request.channel_bindings, request.data_representation, buffers,
+                next_id(),
+                cast(int, credential or 0),
+                cast(int, context or 0),
+                request.token,
+                request.target,
+                request.requirements,
+                request.channel_bindings,
+                request.data_representation,
+                buffers,
             )
         reply = await self.opened.ask(message)
         if not isinstance(reply, schema.Stepped):

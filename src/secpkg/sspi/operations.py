@@ -80,7 +80,16 @@ class ContextHandle(_Handle):
     """``CtxtHandle``: both halves of a context."""
 
     __slots__ = (
-        "accept", "attributes", "backend", "credential", "expiry", "native", "reference", "state", "token", "turn",
+        "accept",
+        "attributes",
+        "backend",
+        "credential",
+        "expiry",
+        "native",
+        "reference",
+        "state",
+        "token",
+        "turn",
         "user",
     )
 
@@ -264,9 +273,7 @@ def _request(
 async def _finish(context: ContextHandle | None, reply: object) -> LegResult:
     answer: schema.Stepped = reply  # type: ignore[assignment]  # Stepped or Leg: the same fields
     status = status_of(answer.status)
-    result = LegResult(
-        status, context, answer.token, answer.attributes, answer.expiry, answer.leftover, answer.missing
-    )
+    result = LegResult(status, context, answer.token, answer.attributes, answer.expiry, answer.leftover, answer.missing)
     if status is Status.SEC_E_INCOMPLETE_MESSAGE:
         # R226: nothing has changed.
         return result
@@ -303,8 +310,7 @@ async def _delete_quietly(context: ContextHandle) -> None:
 
 
 async def delete(context: ContextHandle) -> None:
-    """DeleteSecurityContext: the user half first, then the other, each once (spec/README 9). Again is no error (R191).
-    """
+    """DeleteSecurityContext: the user half first, then the other, each once (spec/README 9). Again is no error (R191)."""
     if context.state == "deleted":
         return
     try:

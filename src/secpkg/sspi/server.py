@@ -12,9 +12,7 @@ from secpkg.sspi.client import BlockingParty
 from secpkg.sspi.credential import Credential, source_of
 from secpkg.sspi.party import CredentialSource
 
-DEFAULT_REQUIREMENTS: Final = (
-    AscReq.CONFIDENTIALITY | AscReq.INTEGRITY | AscReq.SEQUENCE_DETECT | AscReq.REPLAY_DETECT
-)
+DEFAULT_REQUIREMENTS: Final = AscReq.CONFIDENTIALITY | AscReq.INTEGRITY | AscReq.SEQUENCE_DETECT | AscReq.REPLAY_DETECT
 
 
 class Server(BlockingParty):

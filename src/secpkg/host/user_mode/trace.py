@@ -22,8 +22,8 @@ R = TypeVar("R")
 
 
 class UserModeCall(msgspec.Struct, frozen=True):
-    """A finished call of a user half: ``function`` is the documented name, ``start`` on the monotonic clock, which is one
-    for the machine; ``received`` and ``sent`` are the bytes in its arguments before, in its buffers and result after.
+    """A finished call of a user half: ``function`` is the documented name, ``start`` on the monotonic clock (one for a
+    machine); ``received`` and ``sent`` are the bytes in its arguments before, in its buffers and result after.
     """
 
     start: float

@@ -61,8 +61,15 @@ def _leg(
         token, bindings, others = _sorted(given or [])
         result = run(
             operations.leg(
-                accept, credential, context, token, target=target, requirements=requirements,
-                channel_bindings=bindings, data_representation=data_representation, buffers=others,
+                accept,
+                credential,
+                context,
+                token,
+                target=target,
+                requirements=requirements,
+                channel_bindings=bindings,
+                data_representation=data_representation,
+                buffers=others,
             )
         )
     except SecurityError as error:
@@ -128,9 +135,7 @@ def delete_security_context(context: ContextHandle | None) -> Status:
 
 
 @implements("sspi", "QueryContextAttributes")
-def query_context_attributes(
-    context: ContextHandle | None, attribute: int
-) -> tuple[Status, ContextAttributes | None]:
+def query_context_attributes(context: ContextHandle | None, attribute: int) -> tuple[Status, ContextAttributes | None]:
     """QueryContextAttributes: SEC_E_UNSUPPORTED_FUNCTION for what the package does not offer. Page:
     sspi/nf-sspi-querycontextattributesw.
     """
@@ -152,8 +157,7 @@ def query_context_attributes_ex(
 
 @implements("sspi", "QuerySecurityContextToken")
 def query_security_context_token(context: ContextHandle | None) -> tuple[Status, AccessToken | None]:
-    """QuerySecurityContextToken: a handle that the caller closes (R202). Page: sspi/nf-sspi-querysecuritycontexttoken.
-    """
+    """QuerySecurityContextToken: a handle that the caller closes (R202). Page: sspi/nf-sspi-querysecuritycontexttoken."""
     try:
         handle = _handle(context)
         opened = run(operations.query_token(handle))

@@ -15,7 +15,11 @@ _NO_MESSAGE = "no message of the authority carries it yet"
 
 
 async def _acquire(
-    principal: str | None, package: str, use: int, logon_id: int | None, auth_data: AuthIdentity | bytes | None,
+    principal: str | None,
+    package: str,
+    use: int,
+    logon_id: int | None,
+    auth_data: AuthIdentity | bytes | None,
     authority: object,
 ) -> CredentialHandle:
     backend = await operations.open_backend(shared, package, authority, current.get())
@@ -89,7 +93,12 @@ def set_credentials_attributes(credential: CredentialHandle, attribute: int, val
 
 @implements("sspi", "ChangeAccountPassword", "unsupported", _NO_MESSAGE)
 def change_account_password(
-    package: str, domain_name: str, account_name: str, old_password: str, new_password: str, impersonating: bool,
+    package: str,
+    domain_name: str,
+    account_name: str,
+    old_password: str,
+    new_password: str,
+    impersonating: bool,
     output: list[SecBuffer],
 ) -> Status:
     """ChangeAccountPassword: not built. Page: sspi/nf-sspi-changeaccountpasswordw."""

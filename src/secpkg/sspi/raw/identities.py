@@ -59,7 +59,8 @@ def sspi_compare_auth_identities(
         same = identity1 is identity2
         return Status.SEC_E_OK, same, same
     user = (identity1.user.casefold(), identity1.domain.casefold()) == (
-        identity2.user.casefold(), identity2.domain.casefold()
+        identity2.user.casefold(),
+        identity2.domain.casefold(),
     )
     secret = hmac.compare_digest(identity1.password.encode(), identity2.password.encode())
     return Status.SEC_E_OK, user, user and secret

@@ -26,9 +26,7 @@ def make_signature(
 
 
 @implements("sspi", "VerifySignature")
-def verify_signature(
-    context: ContextHandle | None, message: Message, message_seq_no: int = 0
-) -> tuple[Status, int]:
+def verify_signature(context: ContextHandle | None, message: Message, message_seq_no: int = 0) -> tuple[Status, int]:
     """VerifySignature: (status, quality of protection); SEC_E_MESSAGE_ALTERED, SEC_E_OUT_OF_SEQUENCE (R218). Page:
     sspi/nf-sspi-verifysignature.
     """
@@ -58,9 +56,7 @@ def encrypt_message(
 
 
 @implements("sspi", "DecryptMessage")
-def decrypt_message(
-    context: ContextHandle | None, message: Message, message_seq_no: int = 0
-) -> tuple[Status, int]:
+def decrypt_message(context: ContextHandle | None, message: Message, message_seq_no: int = 0) -> tuple[Status, int]:
     """DecryptMessage: (status, quality of protection); may succeed with empty output (R223). Page:
     sspi/nf-sspi-decryptmessage.
     """
