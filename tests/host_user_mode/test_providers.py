@@ -101,9 +101,7 @@ def test_a_provider_is_started_once(plain: Plain) -> None:
     assert providers.find("Plain") is None
 
 
-def test_an_installed_provider_that_nobody_named_is_not_used(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_installed_provider_that_nobody_named_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "offered_provider.py").write_text(
         "from tests.host_user_mode.test_providers import Plain\ndef init():\n    return Plain()\n"
     )

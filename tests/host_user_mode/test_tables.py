@@ -39,8 +39,9 @@ def test_what_is_inherited_from_the_contract_is_no_entry() -> None:
         # unseal_message stays the contract's own
         name = "P"
 
-        def seal_message(self, context: object, quality_of_protection: int, message: Any, sequence_number: int) -> None:
-            ...
+        def seal_message(
+            self, context: object, quality_of_protection: int, message: Any, sequence_number: int
+        ) -> None: ...
 
     Package.__abstractmethods__ = frozenset()
     assert list(user(Package())) == ["seal_message"]  # type: ignore[abstract]

@@ -17,7 +17,7 @@ from secpkg.ipc import schema
 from secpkg.ipc.errors import ChannelClosed
 from secpkg.ipc.link import failure
 
-USER_HALF = '''
+USER_HALF = """
 import threading
 from secpkg.contract import (
     InterfaceVersion, Names, SecurityError, SessionKey, Sizes, Status, UserModuleTables,
@@ -83,7 +83,7 @@ class Tiny:
 def user_mode_initialize(version):
     CALLS.append("initialize")
     return UserModuleTables(InterfaceVersion.V1, [Tiny()])
-'''
+"""
 
 
 def install(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str = "tiny_user_half") -> schema.UserHalf:
@@ -148,7 +148,13 @@ class FakeChannel:
             return schema.Stepped(message.id, Status.SEC_I_CONTINUE_NEEDED, context, b"2" if accept else b"1")
         granted = int(script.granted_accept if accept else script.granted_init)
         return schema.Stepped(
-            message.id, script.final, context, b"" if accept else b"3", granted, 2e9, script.packed,
+            message.id,
+            script.final,
+            context,
+            b"" if accept else b"3",
+            granted,
+            2e9,
+            script.packed,
             b"reference" if accept else None,
         )
 
@@ -184,8 +190,15 @@ class FakeLink:
             if isinstance(message, schema.DuplicateToken) and message.token not in self.tokens:
                 return schema.Failed(message.id, Status.STATUS_INVALID_HANDLE)
             return schema.TokenOpened(
-                message.id, self.token(), 0xABC, "alice", "EXAMPLE", TokenInformation("S-1-5-21-1", ("S-1-1-0",)),
-                2, False, self.authority.posix_uid,
+                message.id,
+                self.token(),
+                0xABC,
+                "alice",
+                "EXAMPLE",
+                TokenInformation("S-1-5-21-1", ("S-1-1-0",)),
+                2,
+                False,
+                self.authority.posix_uid,
             )
         if isinstance(message, schema.CloseToken):
             self.tokens.discard(message.token)

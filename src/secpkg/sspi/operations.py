@@ -310,7 +310,7 @@ async def _delete_quietly(context: ContextHandle) -> None:
 
 
 async def delete(context: ContextHandle) -> None:
-    """DeleteSecurityContext: the user half first, then the other, each once (spec/README 9). Again is no error (R191)."""
+    """DeleteSecurityContext: the user half, then the other, each once (spec/README 9). Again is nothing (R191)."""
     if context.state == "deleted":
         return
     try:

@@ -157,7 +157,7 @@ def query_context_attributes_ex(
 
 @implements("sspi", "QuerySecurityContextToken")
 def query_security_context_token(context: ContextHandle | None) -> tuple[Status, AccessToken | None]:
-    """QuerySecurityContextToken: a handle that the caller closes (R202). Page: sspi/nf-sspi-querysecuritycontexttoken."""
+    """QuerySecurityContextToken: the caller's to close (R202). Page: sspi/nf-sspi-querysecuritycontexttoken."""
     try:
         handle = _handle(context)
         opened = run(operations.query_token(handle))
