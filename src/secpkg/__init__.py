@@ -35,8 +35,18 @@ _WHERE = {
 }
 
 __all__ = [
-    "AscReq", "Capability", "Client", "Credential", "IscReq", "LogonType", "SecurityError", "Server", "Status", "aio",
-    "lsa", "sspi",
+    "AscReq",
+    "Capability",
+    "Client",
+    "Credential",
+    "IscReq",
+    "LogonType",
+    "SecurityError",
+    "Server",
+    "Status",
+    "aio",
+    "lsa",
+    "sspi",
 ]
 
 

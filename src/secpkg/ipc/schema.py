@@ -358,12 +358,35 @@ class Manage(_Message, frozen=True):
 
 
 ToAuthority = (
-    Connect | OpenPackage | ListPackages | LookupPackage | LogonUser | CallPackage | RedeemToken | ReleaseReference
-    | CloseToken | DuplicateToken | TokenDescriptor | AdoptToken | ListSessions | GetSession | Manage
+    Connect
+    | OpenPackage
+    | ListPackages
+    | LookupPackage
+    | LogonUser
+    | CallPackage
+    | RedeemToken
+    | ReleaseReference
+    | CloseToken
+    | DuplicateToken
+    | TokenDescriptor
+    | AdoptToken
+    | ListSessions
+    | GetSession
+    | Manage
 )
 FromAuthority = (
-    Connected | PackageOpened | PackageList | PackageNumber | LoggedOn | PackageAnswered | TokenOpened | SessionList
-    | SessionData | Done | Failed | Answered
+    Connected
+    | PackageOpened
+    | PackageList
+    | PackageNumber
+    | LoggedOn
+    | PackageAnswered
+    | TokenOpened
+    | SessionList
+    | SessionData
+    | Done
+    | Failed
+    | Answered
 )
 
 
