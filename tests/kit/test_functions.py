@@ -163,14 +163,6 @@ def test_a_function_that_the_raw_floor_leaves_out_keeps_its_row(monkeypatch: pyt
     assert '("MakeSignature"' in named_line(state.where)
 
 
-def test_a_raw_function_with_the_prefix_of_its_table_is_found_by_its_mark(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = types.ModuleType("secpkg.lsa.raw")
-    monkeypatch.setattr(module, "implementation", implementation, raising=False)
-    monkeypatch.setitem(sys.modules, "secpkg.lsa.raw", module)
-    claimed = marked("lsa_logon", "LsaLogonUser", implementation)
-    assert one("lsa_logon", "LsaLogonUser", claimed).python == "secpkg.lsa.raw.implementation"
-
-
 def test_a_missing_protocol_method_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.import_module("secpkg.contract.user_mode.ssp"), "PROTOCOLS", ())
     kit._methods.cache_clear()

@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from secpkg.cli import output
-from secpkg.cli.connection import manage, read
+from secpkg.cli.connection import manage, manage_list, read
 from secpkg.cli.options import as_json, password_stdin
 from secpkg.cli.passwords import ask
 
@@ -55,7 +55,7 @@ def command() -> None:
 @as_json
 def list_accounts(as_json: bool) -> None:
     """All accounts."""
-    answer = manage("accounts.list")
+    answer = manage_list("accounts.list")
     if as_json:
         output.json(answer)
         return

@@ -50,10 +50,27 @@ def connected(*, trusted: bool = True) -> Iterator[Lsa]:
         raise unreachable(error) from error
 
 
+_PAGE: Final = 200
+"""Rows of a full page (`secpkg.runtime.management.PAGE`)."""
+
+
 def manage(operation: str, **arguments: object) -> object:
     """One operation on a connection of its own."""
     with connected() as lsa:
         return lsa.manage(operation, **arguments)
+
+
+def manage_list(operation: str) -> list[object]:
+    """An operation that lists, page after page until one is not full."""
+    rows: list[object] = []
+    with connected() as lsa:
+        page = lsa.manage(operation)
+        while isinstance(page, list):
+            rows.extend(page)
+            if len(page) < _PAGE:
+                return rows
+            page = lsa.manage(operation, offset=len(rows))
+    return read(page, list[object])
 
 
 def read(answer: object, kind: type[T]) -> T:

@@ -6,7 +6,7 @@ import click
 import msgspec
 
 from secpkg.cli import output
-from secpkg.cli.connection import manage, read
+from secpkg.cli.connection import manage, manage_list, read
 from secpkg.cli.options import as_json
 
 
@@ -26,7 +26,7 @@ def command() -> None:
 @as_json
 def list_groups(as_json: bool) -> None:
     """All groups."""
-    answer = manage("groups.list")
+    answer = manage_list("groups.list")
     if as_json:
         output.json(answer)
         return

@@ -6,7 +6,7 @@ import click
 import msgspec
 
 from secpkg.cli import output
-from secpkg.cli.connection import manage, read
+from secpkg.cli.connection import manage_list, read
 from secpkg.cli.options import as_json
 from secpkg.contract.flags import LogonType
 
@@ -28,7 +28,7 @@ class SessionRow(msgspec.Struct, frozen=True):
 @as_json
 def command(as_json: bool) -> None:
     """Logon sessions."""
-    answer = manage("sessions.list")
+    answer = manage_list("sessions.list")
     if as_json:
         output.json(answer)
         return

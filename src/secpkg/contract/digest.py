@@ -41,7 +41,9 @@ def distribution_digest(top_level_package: str) -> bytes:
     digest = hashlib.sha256()
     for name, path in files:
         with open(path, "rb") as file:
-            contents = file.read(_MAX_BYTES + 1 - total)
+            if os.fstat(file.fileno()).st_size > _MAX_BYTES - total:
+                raise ValueError(f"package {top_level_package!r} has more than {_MAX_BYTES} bytes")
+            contents = file.read()
         total += len(contents)
         if total > _MAX_BYTES:
             raise ValueError(f"package {top_level_package!r} has more than {_MAX_BYTES} bytes")

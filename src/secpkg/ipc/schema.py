@@ -532,6 +532,12 @@ class PackageFailed(_Message, frozen=True):
     reason: str = ""
 
 
+class ChannelClosed(_Message, frozen=True):
+    """An application closed its channel; its handles are run down, and the number is never used again."""
+
+    channel: int
+
+
 class Drained(_Message, frozen=True):
     """A draining package has no handles left."""
 
@@ -562,7 +568,7 @@ class Traced(_Message, frozen=True):
     reason: str
 
 
-Report = Loaded | LoadFailed | LsaCall | PackageResult | PackageFailed | Drained | Unload | Traced
+Report = Loaded | LoadFailed | LsaCall | PackageResult | PackageFailed | ChannelClosed | Drained | Unload | Traced
 
 
 encode = msgspec.msgpack.Encoder().encode

@@ -192,12 +192,9 @@ def _place(row: Function, implementation: Implementation | None) -> tuple[str, C
     if row.table in _RAW:
         module = _RAW[row.table]
         raw = importlib.import_module(module)
-        marked = "" if implementation is None else getattr(implementation.where, "__name__", "")
-        # The raw floor may spell a name with the prefix of its table (lsa_logon_user): then its mark says which it is.
-        for name in (row.python_name, marked):
-            function = getattr(raw, name, None)
-            if callable(function):
-                return f"{module}.{name}", function
+        function = getattr(raw, row.python_name, None)
+        if callable(function):
+            return f"{module}.{row.python_name}", function
     return row.python_name, None
 
 

@@ -25,6 +25,8 @@ from secpkg.runtime.modules import ModuleDescription, describe
 
 Done = Callable[[object, BaseException | None], None]
 DRAIN_LIMIT: Final = 3600.0
+PAGE: Final = 200
+"""Rows in one answer of a list of sessions, accounts or groups."""
 
 
 class _Arguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -33,6 +35,12 @@ class _Arguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
 class Nothing(_Arguments, frozen=True):
     pass
+
+
+class Page(_Arguments, frozen=True):
+    """A list that may be longer than a frame: `PAGE` rows from ``offset`` on; fewer say that it ends there."""
+
+    offset: int = 0
 
 
 class Named(_Arguments, frozen=True):
@@ -115,7 +123,7 @@ class Management:
         self._operation("packages.add", AddModule, self._add, audited=True)
         self._operation("packages.remove", RemoveModule, self._remove, audited=True)
         self._operation("packages.revive", ReviveModule, self._revive, audited=True)
-        self._operation("sessions.list", Nothing, self._sessions)
+        self._operation("sessions.list", Page, self._sessions)
         self._operation("authority.status", Nothing, self._status)
         self._operation("authority.stop", Nothing, self._halt, audited=True)
         self._operation("trace.start", Nothing, self._trace_start, audited=True)
@@ -304,7 +312,7 @@ class Management:
 
     # --- the authority itself ------------------------------------------------------------------------------------
 
-    def _sessions(self, _connection: Connection, _arguments: Nothing, done: Done) -> None:
+    def _sessions(self, _connection: Connection, arguments: Page, done: Done) -> None:
         authority = self._machine.authority
         rows = [
             {
@@ -317,7 +325,7 @@ class Management:
                 "tokens": session.references,
                 "sid": session.sid,
             }
-            for session in authority.sessions.live()
+            for session in authority.sessions.live()[_page(arguments)]
         ]
         done(rows, None)
 
@@ -397,7 +405,7 @@ class Management:
             return operation
 
         add = self._operation
-        add("accounts.list", Nothing, plain(lambda admin, _: admin.users()))
+        add("accounts.list", Page, plain(lambda admin, a: admin.users()[_page(a)]))
         add("accounts.show", Named, plain(lambda admin, a: _find(admin, a.name)))
         add("accounts.add", AddAccount, waiting(_add_account))
         add("accounts.remove", Named, plain(lambda admin, a: admin.delete_user(a.name)))
@@ -408,7 +416,7 @@ class Management:
         add("accounts.unlock", Named, plain(lambda admin, a: admin.unlock_user(a.name)))
         add("accounts.expire", Expire, plain(lambda admin, a: admin.update_user(a.name, expires_at=a.at)))
         add("accounts.groups", SetGroups, plain(lambda admin, a: admin.update_user(a.name, groups=a.groups)))
-        add("groups.list", Nothing, plain(lambda admin, _: admin.groups()))
+        add("groups.list", Page, plain(lambda admin, a: admin.groups()[_page(a)]))
         add("groups.add", Named, plain(lambda admin, a: admin.create_group(a.name)))
         add("groups.remove", Named, plain(lambda admin, a: admin.delete_group(a.name)))
 
@@ -444,6 +452,11 @@ def _find(admin: AccountsAdmin, name: str) -> object:
 def _is_inbox(name: str) -> bool:
     """R13: nobody adds, removes, replaces or shadows what the house brings along."""
     return name.casefold() in {inbox.casefold() for inbox in (*INBOX_MODULES, *RESERVED_PACKAGES)}
+
+
+def _page(arguments: Page) -> slice:
+    start = max(0, arguments.offset)
+    return slice(start, start + PAGE)
 
 
 def _plain(arguments: _Arguments) -> dict[str, str]:

@@ -38,6 +38,7 @@ from secpkg.ipc.rights import OwnedFds
 from secpkg.ipc.schema import (
     Abandon,
     Adopt,
+    ChannelClosed,
     Drain,
     Drained,
     Loaded,
@@ -58,8 +59,8 @@ from secpkg.ipc.schema import (
 )
 from secpkg.runtime.modules import ModuleDescription
 from secpkg.runtime.ports import Events, Legs, Opened
-from secpkg.runtime.reports import ChannelClosed, decode_report
 
+_decode_report: Final = msgspec.msgpack.Decoder(Report).decode
 _STAMP: Final = struct.Struct("d")
 
 CRASHES: Final = 5
@@ -99,7 +100,7 @@ class _Control(Peer):
         self._worker = worker
 
     def on_frame(self, data: bytes, fds: OwnedFds) -> None:
-        self._worker.on_report(decode_report(data))
+        self._worker.on_report(_decode_report(data))
 
     def on_close(self) -> None:
         self._worker.on_death(self)
@@ -361,7 +362,7 @@ class WorkerPort:
         calls, self._calls = list(self._calls.values()), {}
         return calls
 
-    def on_report(self, report: Report | ChannelClosed) -> None:
+    def on_report(self, report: Report) -> None:
         """A message from the worker."""
         if isinstance(report, LsaCall):
             self._lsa_call(report)

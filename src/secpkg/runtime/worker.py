@@ -41,6 +41,7 @@ from secpkg.ipc.rights import OwnedFds
 from secpkg.ipc.schema import (
     Abandon,
     Adopt,
+    ChannelClosed,
     Control,
     Drain,
     Drained,
@@ -65,7 +66,7 @@ from secpkg.ipc.schema import (
 from secpkg.runtime.applications import handle
 from secpkg.runtime.lsa_module import LsaModule
 from secpkg.runtime.modules import ModuleDescription, lsa_mode_initialize
-from secpkg.runtime.reports import ChannelClosed, traced
+from secpkg.runtime.reports import traced
 
 _decode_control: Final = msgspec.msgpack.Decoder(Control).decode
 STAMP_SIZE: Final = struct.calcsize("d")
