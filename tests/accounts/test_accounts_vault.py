@@ -102,3 +102,11 @@ def test_a_memory_store_makes_a_vault_of_its_own() -> None:
     store = MemoryAccountStore("EXAMPLE")
     sid = store.create_user("alice", supplementals={"P": b"v"}, now=0.0).sid
     assert store.supplemental(sid, "P") == b"v"
+
+
+def test_a_short_derived_secret_is_what_hkdf_gives() -> None:
+    """RFC 5869: the short way and the library's are one function, so that 32 bytes begin every longer secret."""
+    vault = Vault(bytes(range(32)))
+    long = vault.derive("purpose", "part", b"other", length=64)
+    for length in (1, 16, 32):
+        assert vault.derive("purpose", "part", b"other", length=length) == long[:length]

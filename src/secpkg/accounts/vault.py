@@ -9,6 +9,7 @@ own row does: against that only the file's permissions help. Random 96-bit nonce
 
 from __future__ import annotations
 
+import hmac
 import os
 from collections.abc import Mapping
 from typing import Final, NoReturn
@@ -122,7 +123,11 @@ class Vault:
         """
         if not 1 <= length <= MAX_DERIVED:
             raise ValueError(f"between 1 and {MAX_DERIVED} bytes can be derived")
-        return HKDFExpand(hashes.SHA256(), length, _framed(_bytes(purpose), *map(_bytes, parts))).derive(self._root)
+        info = _framed(_bytes(purpose), *map(_bytes, parts))
+        if length <= hashes.SHA256.digest_size:
+            # RFC 5869 2.3: one block of HKDF-Expand is one HMAC, and every logon asks for some.
+            return hmac.digest(self._root, info + b"\x01", "sha256")[:length]
+        return HKDFExpand(hashes.SHA256(), length, info).derive(self._root)
 
 
 def _bound(purpose: str, sid: str, package: str, key_id: int) -> bytes:

@@ -60,8 +60,7 @@ class Direction:
 
     __slots__ = ("number", "seal", "sign")
 
-    def __init__(self, session_key: bytes, sender: bytes, *, ours: bool) -> None:
-        keys = HKDFExpand(SHA256(), 64, b"secpkg Hello 1 " + sender).derive(session_key)
+    def __init__(self, keys: bytes, *, ours: bool) -> None:
         seal, sign = ChaCha20Poly1305(keys[:32]), ChaCha20Poly1305(keys[32:])
         self.seal: Cipher = seal.encrypt if ours else seal.decrypt
         self.sign: Cipher = sign.encrypt if ours else sign.decrypt
@@ -74,9 +73,10 @@ class Context:
     __slots__ = ("can_seal", "can_sign", "in_sequence", "incoming", "outgoing", "packed")
 
     def __init__(self, packed: PackedContext) -> None:
-        ours, theirs = (b"initiator", b"acceptor") if packed.initiator else (b"acceptor", b"initiator")
-        self.outgoing = Direction(packed.session_key, ours, ours=True)
-        self.incoming = Direction(packed.session_key, theirs, ours=False)
+        keys = HKDFExpand(SHA256(), 128, b"secpkg Hello 1 messages").derive(packed.session_key)
+        initiator, acceptor = keys[:64], keys[64:]
+        self.outgoing = Direction(initiator if packed.initiator else acceptor, ours=True)
+        self.incoming = Direction(acceptor if packed.initiator else initiator, ours=False)
         flags: type[IscRet | AscRet] = IscRet if packed.initiator else AscRet
         self.can_sign = bool(packed.attributes & flags.INTEGRITY)
         self.can_seal = bool(packed.attributes & flags.CONFIDENTIALITY)
