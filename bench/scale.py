@@ -13,7 +13,6 @@ from bench.authority import DOMAIN, PASSWORD, USER, Authority
 from bench.figures import Figure, Samples, at_most, median, progress
 from bench.hello import Pair
 from secpkg import Client, Server
-from secpkg.authority.policy import Policy
 from secpkg.testing import LabAuthority
 
 _PAGE: Final = resource.getpagesize()
@@ -34,9 +33,7 @@ def _descriptors(pid: int) -> int | None:
 
 
 class Scale:
-    """The group. In the daemon the contexts that stay open are initiators' (an acceptor's token that nobody redeems
-    counts against a quota); embedded they are both sides', with the access token and its logon session.
-    """
+    """The group: both sides' contexts stay open, the acceptors' with the access token and its logon session."""
 
     title = "Open contexts"
 
@@ -45,9 +42,7 @@ class Scale:
         self._count = count
         self._authority = exit_stack.enter_context(Authority())
         self._daemon = Pair(self._authority.address, DOMAIN, USER, PASSWORD)
-        most = 2 * steps[-1]
-        policy = Policy(references_per_uid=most, handles_per_connection=most)
-        lab = exit_stack.enter_context(LabAuthority(domain=DOMAIN, modules=["hello"], policy=policy))
+        lab = exit_stack.enter_context(LabAuthority(domain=DOMAIN, modules=["hello"]))
         lab.add_user(USER, password=PASSWORD)
         self._embedded = Pair(lab, DOMAIN, USER, PASSWORD)
 
@@ -64,7 +59,7 @@ class Scale:
 
     def figures(self, samples: Samples) -> Iterator[Figure]:
         worker, authority = self._authority.worker("Hello"), self._authority.pid
-        for name, pair, keep in (("daemon", self._daemon, False), ("embedded", self._embedded, True)):
+        for name, pair in (("daemon", self._daemon), ("embedded", self._embedded)):
             contexts: list[Client | Server] = []
             pids = (worker, authority) if pair is self._daemon else (os.getpid(),)
             self._each(pair)
@@ -73,12 +68,7 @@ class Scale:
             for step in self._steps:
                 progress(f"{step} open contexts, {name}")
                 while len(contexts) < step:
-                    client, server = pair.contexts()
-                    contexts.append(client)
-                    if keep:
-                        contexts.append(server)
-                    else:
-                        server.close()
+                    contexts.extend(pair.contexts())
                 each = self._each(pair)
                 yield at_most(f"{name}: a handshake beside {step} open contexts", each * 1e6, "µs")
                 if not first:

@@ -46,11 +46,11 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     drain_deadline: float = 60.0
     """How long a package that is taken out of service may finish what it has begun."""
     connections_per_uid: int = 256
-    references_per_uid: int = 1024
+    references_per_uid: int = 65_536
     """Access tokens that were made and neither redeemed nor given back."""
     bytes_per_uid: int = 16 * 1024 * 1024
     """Requests under way and replies not yet taken."""
-    handles_per_connection: int = 4096
+    handles_per_connection: int = 65_536
     pending_sessions_per_package: int = 4096
     """Logon sessions created by a package for which no access token was made yet."""
     credentials_per_session: int = 256
