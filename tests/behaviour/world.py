@@ -102,7 +102,10 @@ class Place:
 
     def sessions(self) -> set[int]:
         """LUIDs of the sessions that live."""
-        return {row["logon_id"] for row in self.manage("sessions.list")}
+        found: list[int] = []
+        while page := self.manage("sessions.list", offset=len(found)):
+            found.extend(row["logon_id"] for row in page)
+        return set(found)
 
     def counted(self) -> dict[str, int]:
         """What Counter has of each kind now."""
