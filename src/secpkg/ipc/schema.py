@@ -203,10 +203,13 @@ class ListPackages(_Message, frozen=True):
 
 
 class PackageList(_Message, frozen=True):
-    """Reply to `ListPackages`."""
+    """Reply to `ListPackages`: the authority's packages, and the operator's list of plain SSPs by entry point, which
+    an application loads from its own environment.
+    """
 
     id: int
     packages: tuple[PackageInfo, ...]
+    security_providers: tuple[str, ...] = ()
 
 
 class LookupPackage(_Message, frozen=True):

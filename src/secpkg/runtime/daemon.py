@@ -151,6 +151,7 @@ class Daemon:
         )
         self.descriptors = TokenDescriptors(self.loop, self.machine.authority.tokens)
         self.machine.service.descriptors = self.descriptors
+        self.machine.service.security_providers = lambda: self.registry.read().security_providers
         self.management = Management(
             self.machine,
             self.registry,

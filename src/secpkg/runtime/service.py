@@ -92,6 +92,8 @@ class Service:
         self.ports: dict[str, ModulePort] = {}
         self.operations: dict[str, Operation] = {}
         self.descriptors = descriptors
+        self.security_providers: Callable[[], tuple[str, ...]] = tuple
+        """The operator's list of plain SSPs (spec/README 12); empty until whoever composes says otherwise."""
         self._channels: dict[int, tuple[Connection, ModulePort]] = {}
         self._last_channel = 0
 
@@ -185,7 +187,7 @@ class Service:
         elif isinstance(message, CallPackage):
             self._call_package(connection, message, reply)
         elif isinstance(message, ListPackages):
-            reply(PackageList(number, authority.packages.enumerate()))
+            reply(PackageList(number, authority.packages.enumerate(), self.security_providers()))
         elif isinstance(message, LookupPackage):
             reply(PackageNumber(number, authority.packages.find(message.name).package_id))
         elif isinstance(message, ListSessions):

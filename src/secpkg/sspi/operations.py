@@ -155,17 +155,29 @@ class LegResult(msgspec.Struct):
 async def open_backend(
     connections: Connections, package: str, authority: object, session: LogonSession | None
 ) -> Backend:
-    """The package of this name: of a plain SSP of this process, else of the authority, which is asked only then."""
+    """The package of this name: of a plain SSP of this process, else of the authority, which is asked only then; where
+    it has none, of a plain SSP that its operator listed and this environment offers.
+    """
     found = providers.find(package, where.configuration().security_providers)
     if found is not None:
         return ProviderBackend(*found)
     if session is not None and session.applies_to(authority):
         if session.connection.asynchronous and not connections.asynchronous:
             raise SecurityError(Status.SEC_E_NO_CREDENTIALS, reason="logon_session_of_event_loop")
-        opened = await session.connection.package(package, session.token)
+        connection, token = session.connection, session.token
     else:
-        opened = await (await connections.shared(authority)).package(package)
-    return WorkerBackend(opened)
+        connection, token = await connections.shared(authority), 0
+    try:
+        return WorkerBackend(await connection.package(package, token))
+    except SecurityError as error:
+        if error.reason != "no_such_package":
+            raise
+        reply = await connection.ask(schema.ListPackages(next_id()))
+        providers.load_offered(reply.security_providers if isinstance(reply, schema.PackageList) else ())
+        found = providers.find(package)
+        if found is None:
+            raise
+        return ProviderBackend(*found)
 
 
 async def acquire(

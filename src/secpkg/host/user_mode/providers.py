@@ -7,6 +7,7 @@ process and provider.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterable
@@ -85,6 +86,13 @@ def find(package: str, configured: Iterable[str] = ()) -> tuple[Provider, Packag
         if info is not None:
             return provider, info
     return None
+
+
+def load_offered(listed: Iterable[str]) -> None:
+    """Load an authority's list, as far as this environment offers it: the list is the machine's, not this program's."""
+    for name in listed:
+        with contextlib.suppress(SecurityError):
+            add(name)
 
 
 def enumerate_packages(configured: Iterable[str] = ()) -> tuple[PackageInfo, ...]:

@@ -35,12 +35,12 @@ class SecurityPackageOptions(msgspec.Struct, frozen=True):
 
 
 async def _enumerate(authority: object) -> tuple[PackageInfo, ...]:
-    own = providers.enumerate_packages(where.configuration().security_providers)
     connection = await shared.shared(authority)
     reply = await connection.ask(schema.ListPackages(next_id()))
     if not isinstance(reply, schema.PackageList):
         raise SecurityError(Status.SEC_E_INTERNAL_ERROR, reason="unexpected_reply")
-    return own + reply.packages
+    providers.load_offered(reply.security_providers)
+    return providers.enumerate_packages(where.configuration().security_providers) + reply.packages
 
 
 @implements("sspi", "EnumerateSecurityPackages")
