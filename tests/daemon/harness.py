@@ -103,8 +103,15 @@ def gone(pid: int, patience: float = PATIENCE) -> bool:
 
 
 def descriptors(pid: int) -> int:
-    """How many descriptors a process has open."""
-    return len(os.listdir(f"/proc/{pid}/fd"))
+    """How many descriptors a process has open; 0 where only root may look, since authority and workers let nobody
+    else (lock 8): there the counts are compared as root, in CI.
+    """
+    try:
+        return len(os.listdir(f"/proc/{pid}/fd"))
+    except PermissionError:
+        if os.getuid() == 0:
+            raise
+        return 0
 
 
 def at_end(sock: socket.socket) -> bool:
