@@ -27,7 +27,7 @@ from tests.daemon.harness import (
 )
 
 from secpkg.contract import LogonRequest, LogonType, Status
-from secpkg.ipc import packet, schema
+from secpkg.ipc import control, packet, schema
 from secpkg.ipc.client import decode_from_authority, link
 from secpkg.ipc.link import next_id
 from secpkg.runtime import daemon as rooms
@@ -95,7 +95,7 @@ GARBAGE = {
     "bad UTF-8": b"\x93\xadLookupPackage\x01\xa1\xff",
     "of a worker's channel": schema.encode(schema.DeleteContext(1, 1)),
     "a reply": schema.encode(schema.Done(1)),
-    "a control frame": schema.encode(schema.Stop()),
+    "a control frame": schema.encode(control.Stop()),
     **{f"cut at {n}": LOOKUP[:n] for n in range(1, len(LOOKUP))},
 }
 
@@ -129,7 +129,7 @@ def test_garbage_on_a_channel_ends_that_channel_alone(daemon: Daemon, what: str)
     assert challenge.status == Status.SEC_I_CONTINUE_NEEDED
 
 
-@pytest.mark.parametrize("what", [CONNECT, LOOKUP, schema.encode(schema.Done(1)), schema.encode(schema.Stop())])
+@pytest.mark.parametrize("what", [CONNECT, LOOKUP, schema.encode(schema.Done(1)), schema.encode(control.Stop())])
 def test_a_frame_for_the_authority_ends_the_channel_that_it_is_sent_on(daemon: Daemon, what: bytes) -> None:
     ends = Ends(daemon.link())
     sock: socket.socket = ends.channel._sock

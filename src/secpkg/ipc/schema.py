@@ -1,9 +1,9 @@
-"""The messages, as data. Three conversations, each over SOCK_SEQPACKET, one frame a message, MessagePack arrays.
+"""The messages of applications, as data: two conversations over SOCK_SEQPACKET, one frame a message, in MessagePack.
 
 - application and worker, on the channel that the authority made: `ToWorker` and `FromWorker`;
-- application and authority, on the authority's socket: `ToAuthority` and `FromAuthority`;
-- authority and worker, on the worker's control channel: `Control` (authority to worker) and `Report` (worker to
-  authority).
+- application and authority, on the authority's socket: `ToAuthority` and `FromAuthority`.
+
+What authority and worker say to each other is in `secpkg.ipc.control`, which no application loads.
 
 Every request carries an ``id`` that its reply repeats. Handles are nonzero integers of one channel; 0 stands for NULL.
 Decoding is typed: a frame gives a valid message or is refused before anyone looks at it.
@@ -24,14 +24,14 @@ MAX_SUBMIT_BUFFER = 64 * 1024
 """Bytes in a ProtocolSubmitBuffer or AuthenticationInformation."""
 
 
-class _Message(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+class Message(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
     """Base of all messages; tags are the class names but for those of the hot path, which are one letter."""
 
 
 # --- application and worker --------------------------------------------------------------------------------------
 
 
-class AcquireCredentials(_Message, frozen=True, tag="a"):
+class AcquireCredentials(Message, frozen=True, tag="a"):
     """AcquireCredentialsHandle. ``logon_id`` names a session explicitly (SeTcbPrivilege, R144)."""
 
     id: int
@@ -43,14 +43,14 @@ class AcquireCredentials(_Message, frozen=True, tag="a"):
     logon_id: int | None = None
 
 
-class FreeCredentials(_Message, frozen=True, tag="f"):
+class FreeCredentials(Message, frozen=True, tag="f"):
     """FreeCredentialsHandle."""
 
     id: int
     credential: int
 
 
-class InitializeContext(_Message, frozen=True, tag="i"):
+class InitializeContext(Message, frozen=True, tag="i"):
     """InitializeSecurityContext: one leg. ``channel_bindings`` None: no such buffer was given."""
 
     id: int
@@ -64,7 +64,7 @@ class InitializeContext(_Message, frozen=True, tag="i"):
     buffers: tuple[tuple[int, bytes], ...] = ()
 
 
-class AcceptContext(_Message, frozen=True, tag="s"):
+class AcceptContext(Message, frozen=True, tag="s"):
     """AcceptSecurityContext: one leg."""
 
     id: int
@@ -77,14 +77,14 @@ class AcceptContext(_Message, frozen=True, tag="s"):
     buffers: tuple[tuple[int, bytes], ...] = ()
 
 
-class DeleteContext(_Message, frozen=True, tag="d"):
+class DeleteContext(Message, frozen=True, tag="d"):
     """DeleteSecurityContext: the user half is gone already (spec/README 9)."""
 
     id: int
     context: int
 
 
-class QueryContext(_Message, frozen=True, tag="q"):
+class QueryContext(Message, frozen=True, tag="q"):
     """QueryContextAttributes of the LSA half."""
 
     id: int
@@ -95,7 +95,7 @@ class QueryContext(_Message, frozen=True, tag="q"):
 ToWorker = AcquireCredentials | FreeCredentials | InitializeContext | AcceptContext | DeleteContext | QueryContext
 
 
-class CredentialsAcquired(_Message, frozen=True, tag="A"):
+class CredentialsAcquired(Message, frozen=True, tag="A"):
     """Reply to `AcquireCredentials`."""
 
     id: int
@@ -103,13 +103,13 @@ class CredentialsAcquired(_Message, frozen=True, tag="A"):
     expiry: float
 
 
-class Done(_Message, frozen=True, tag="D"):
+class Done(Message, frozen=True, tag="D"):
     """Reply without results."""
 
     id: int
 
 
-class Stepped(_Message, frozen=True, tag="S"):
+class Stepped(Message, frozen=True, tag="S"):
     """Reply to a leg. ``context`` is 0 when none exists (then ``status`` is an error). ``packed_context`` present makes
     MappedContext true; ``access_token`` is a reference to redeem at the authority.
     """
@@ -126,7 +126,7 @@ class Stepped(_Message, frozen=True, tag="S"):
     missing: int = 0
 
 
-class Failed(_Message, frozen=True, tag="F"):
+class Failed(Message, frozen=True, tag="F"):
     """A call failed. ``reason`` is the host's own named reason (a dead worker, a stale handle) and never a package's:
     those go to the audit record and the trace.
     """
@@ -137,7 +137,7 @@ class Failed(_Message, frozen=True, tag="F"):
     reason: str = ""
 
 
-class Answered(_Message, frozen=True, tag="V"):
+class Answered(Message, frozen=True, tag="V"):
     """Reply with a value whose type the request implies."""
 
     id: int
@@ -161,7 +161,7 @@ class UserHalf(msgspec.Struct, frozen=True, array_like=True):
     digest: bytes
 
 
-class Connect(_Message, frozen=True):
+class Connect(Message, frozen=True):
     """First message of a connection: LsaConnectUntrusted, or LsaRegisterLogonProcess when a name is given."""
 
     id: int
@@ -169,7 +169,7 @@ class Connect(_Message, frozen=True):
     logon_process_name: str | None = None
 
 
-class Connected(_Message, frozen=True):
+class Connected(Message, frozen=True):
     """Reply to `Connect`."""
 
     id: int
@@ -178,7 +178,7 @@ class Connected(_Message, frozen=True):
     domain_name: str
 
 
-class OpenPackage(_Message, frozen=True):
+class OpenPackage(Message, frozen=True):
     """Ask for a channel to the worker of a package. ``token`` is a handle of the access token to present, else 0."""
 
     id: int
@@ -186,7 +186,7 @@ class OpenPackage(_Message, frozen=True):
     token: int = 0
 
 
-class PackageOpened(_Message, frozen=True):
+class PackageOpened(Message, frozen=True):
     """Reply to `OpenPackage`; the channel's descriptor comes with it. Packages of one module share a channel."""
 
     id: int
@@ -196,13 +196,13 @@ class PackageOpened(_Message, frozen=True):
     user_half: UserHalf | None
 
 
-class ListPackages(_Message, frozen=True):
+class ListPackages(Message, frozen=True):
     """EnumerateSecurityPackages."""
 
     id: int
 
 
-class PackageList(_Message, frozen=True):
+class PackageList(Message, frozen=True):
     """Reply to `ListPackages`: the authority's packages, and the operator's list of plain SSPs by entry point, which
     an application loads from its own environment.
     """
@@ -212,21 +212,21 @@ class PackageList(_Message, frozen=True):
     security_providers: tuple[str, ...] = ()
 
 
-class LookupPackage(_Message, frozen=True):
+class LookupPackage(Message, frozen=True):
     """LsaLookupAuthenticationPackage."""
 
     id: int
     name: str
 
 
-class PackageNumber(_Message, frozen=True):
+class PackageNumber(Message, frozen=True):
     """Reply to `LookupPackage`."""
 
     id: int
     package: int
 
 
-class LogonUser(_Message, frozen=True):
+class LogonUser(Message, frozen=True):
     """LsaLogonUser."""
 
     id: int
@@ -234,7 +234,7 @@ class LogonUser(_Message, frozen=True):
     request: LogonRequest
 
 
-class LoggedOn(_Message, frozen=True):
+class LoggedOn(Message, frozen=True):
     """Reply to `LogonUser`: the session, a handle of its access token, and the package's profile buffer."""
 
     id: int
@@ -244,7 +244,7 @@ class LoggedOn(_Message, frozen=True):
     account_name: str
 
 
-class CallPackage(_Message, frozen=True):
+class CallPackage(Message, frozen=True):
     """LsaCallAuthenticationPackage."""
 
     id: int
@@ -252,7 +252,7 @@ class CallPackage(_Message, frozen=True):
     submit_buffer: bytes
 
 
-class PackageAnswered(_Message, frozen=True):
+class PackageAnswered(Message, frozen=True):
     """Reply to `CallPackage`: the return buffer and ProtocolStatus."""
 
     id: int
@@ -260,14 +260,14 @@ class PackageAnswered(_Message, frozen=True):
     protocol_status: int
 
 
-class RedeemToken(_Message, frozen=True):
+class RedeemToken(Message, frozen=True):
     """Turn a reference, made for a context of this connection's channels, into a handle (lock 5)."""
 
     id: int
     reference: bytes
 
 
-class TokenOpened(_Message, frozen=True):
+class TokenOpened(Message, frozen=True):
     """A handle of an access token, and what the token says."""
 
     id: int
@@ -281,61 +281,61 @@ class TokenOpened(_Message, frozen=True):
     posix_uid: int | None = None
 
 
-class ReleaseReference(_Message, frozen=True):
+class ReleaseReference(Message, frozen=True):
     """The context of a reference that was never redeemed is gone."""
 
     id: int
     reference: bytes
 
 
-class CloseToken(_Message, frozen=True):
+class CloseToken(Message, frozen=True):
     """CloseHandle of an access token."""
 
     id: int
     token: int
 
 
-class DuplicateToken(_Message, frozen=True):
+class DuplicateToken(Message, frozen=True):
     """Another handle of the same token."""
 
     id: int
     token: int
 
 
-class TokenDescriptor(_Message, frozen=True):
+class TokenDescriptor(Message, frozen=True):
     """Ask for a descriptor that stands for the token, to pass to another process; it comes with `Done`."""
 
     id: int
     token: int
 
 
-class AdoptToken(_Message, frozen=True):
+class AdoptToken(Message, frozen=True):
     """Present a token's descriptor (it comes with the message) for a handle of this connection: `TokenOpened`."""
 
     id: int
 
 
-class ListSessions(_Message, frozen=True):
+class ListSessions(Message, frozen=True):
     """LsaEnumerateLogonSessions."""
 
     id: int
 
 
-class SessionList(_Message, frozen=True):
+class SessionList(Message, frozen=True):
     """Reply to `ListSessions`."""
 
     id: int
     logon_ids: tuple[int, ...]
 
 
-class GetSession(_Message, frozen=True):
+class GetSession(Message, frozen=True):
     """LsaGetLogonSessionData: the session's owner and trusted callers only (R101)."""
 
     id: int
     logon_id: int
 
 
-class SessionData(_Message, frozen=True):
+class SessionData(Message, frozen=True):
     """``SECURITY_LOGON_SESSION_DATA``, as far as there is a counterpart here; times in UTC seconds."""
 
     id: int
@@ -350,7 +350,7 @@ class SessionData(_Message, frozen=True):
     upn: str
 
 
-class Manage(_Message, frozen=True):
+class Manage(Message, frozen=True):
     """An operator's call (packages, accounts, trace, stop): trusted connections only, each use is audited. The
     arguments are JSON-like values by name.
     """
@@ -391,187 +391,6 @@ FromAuthority = (
     | Failed
     | Answered
 )
-
-
-# --- authority and worker ----------------------------------------------------------------------------------------
-
-
-class LoadModule(_Message, frozen=True):
-    """First message to a worker: which module to load (a `ModuleDescription`), with what. Package ids follow each other
-    from ``first_package_id``. The descriptor of the watchdog's page comes along.
-    """
-
-    name: str
-    distribution: str
-    version: str
-    digest: bytes
-    target: str
-    path: str
-    first_package_id: int
-    domain_name: str
-    domain_sid: str
-    machine_state: int
-    seed: bytes
-    trace: bool
-    memory_limit: int
-    descriptor_limit: int
-    timeout: float
-
-
-class Adopt(_Message, frozen=True):
-    """A new application channel (its descriptor comes along) and who is at its other end (lock 1)."""
-
-    channel: int
-    process_id: int
-    uid: int
-    gid: int
-    has_tcb_privilege: bool
-    logon_id: int | None
-
-
-class Abandon(_Message, frozen=True):
-    """The application behind a channel is gone or no longer welcome: run its handles down."""
-
-    channel: int
-
-
-class PackageCall(_Message, frozen=True):
-    """Call a function of a package (LsaAp*, SpAcceptCredentials ...); arguments as an array, typed by its signature.
-    ``caller`` repeats an `Adopt` without a channel, for logons.
-    """
-
-    id: int
-    package: int
-    function: str
-    arguments: msgspec.Raw
-    caller: tuple[int, int, int, bool, int | None]
-    timeout: float
-
-
-class LsaResult(_Message, frozen=True):
-    """Answer to `LsaCall`; the value is typed by the function's signature."""
-
-    id: int
-    value: msgspec.Raw
-
-
-class LsaFailed(_Message, frozen=True):
-    """`LsaCall` failed with its documented status."""
-
-    id: int
-    status: int
-    substatus: int = 0
-    reason: str = ""
-
-
-class SetTrace(_Message, frozen=True):
-    """Begin or stop to report every call."""
-
-    on: bool
-
-
-class Drain(_Message, frozen=True):
-    """Refuse new contexts and credentials of a package from now on; existing ones live (the deadline is the
-    authority's to keep). `Drained` follows when none is left.
-    """
-
-    package: int
-
-
-class Stop(_Message, frozen=True):
-    """SpShutdown of every package in reverse order, then leave."""
-
-
-Control = LoadModule | Adopt | Abandon | PackageCall | LsaResult | LsaFailed | SetTrace | Drain | Stop
-
-
-class LoadedPackage(msgspec.Struct, frozen=True, array_like=True):
-    """One package of a module, or why it is broken. ``functions`` are the entries of its tables."""
-
-    package: int
-    info: PackageInfo
-    functions: tuple[str, ...]
-    broken: str = ""
-
-
-class Loaded(_Message, frozen=True):
-    """The module is loaded; packages that failed are listed with the reason (spec/README 1)."""
-
-    packages: tuple[LoadedPackage, ...]
-
-
-class LoadFailed(_Message, frozen=True):
-    """The module could not be loaded: what is wrong, in one line."""
-
-    reason: str
-
-
-class LsaCall(_Message, frozen=True):
-    """A package calls an LSA function. ``channel`` is the application channel whose call it works for and ``call`` that
-    call's number in this worker; without a channel, ``call`` is the `PackageCall` that it works for, 0 for none.
-    """
-
-    id: int
-    package: int
-    channel: int
-    call: int
-    function: str
-    arguments: msgspec.Raw
-
-
-class PackageResult(_Message, frozen=True):
-    """Answer to `PackageCall`."""
-
-    id: int
-    value: msgspec.Raw
-
-
-class PackageFailed(_Message, frozen=True):
-    """`PackageCall` failed; here the reason may be the package's own, since it goes to the audit record."""
-
-    id: int
-    status: int
-    substatus: int = 0
-    reason: str = ""
-
-
-class ChannelClosed(_Message, frozen=True):
-    """An application closed its channel; its handles are run down, and the number is never used again."""
-
-    channel: int
-
-
-class Drained(_Message, frozen=True):
-    """A draining package has no handles left."""
-
-    package: int
-
-
-class Unload(_Message, frozen=True):
-    """A package called UnloadPackage: take it out of service (R39)."""
-
-    package: int
-
-
-class Traced(_Message, frozen=True):
-    """One finished call, for whoever looks: monotonic start, seconds, kind, function, package, channel, handle, status,
-    bytes in and out, and the named reason.
-    """
-
-    start: float
-    seconds: float
-    kind: str
-    function: str
-    package: str
-    channel: int
-    handle: int
-    status: int
-    received: int
-    sent: int
-    reason: str
-
-
-Report = Loaded | LoadFailed | LsaCall | PackageResult | PackageFailed | ChannelClosed | Drained | Unload | Traced
 
 
 encode = msgspec.msgpack.Encoder().encode

@@ -35,11 +35,12 @@ from secpkg.authority.registry import Registry, RegistryError
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import ClientInfo
 from secpkg.ipc.channel import UNDECODABLE
+from secpkg.ipc.control import LoadModule
 from secpkg.ipc.errors import FrameRefused, PeerRefused
 from secpkg.ipc.peer import peer_credentials, pidfd_of
 from secpkg.ipc.poll import Loop, Peer, Source
 from secpkg.ipc.rights import OwnedFds
-from secpkg.ipc.schema import Failed, FromAuthority, LoadModule, ToAuthority, encode
+from secpkg.ipc.schema import Failed, FromAuthority, ToAuthority, encode
 from secpkg.ipc.where import trusted_address
 from secpkg.runtime import state
 from secpkg.runtime.config import NOBODY, DaemonConfig

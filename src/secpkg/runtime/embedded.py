@@ -27,6 +27,7 @@ from secpkg.host.lsa_mode.channel import Channel
 from secpkg.host.lsa_mode.load import LoadFault
 from secpkg.host.lsa_mode.running import TraceEvent
 from secpkg.ipc import fork, where
+from secpkg.ipc.control import LoadedPackage
 from secpkg.ipc.errors import ChannelClosed, ChannelError, ChannelForked
 from secpkg.ipc.link import failure, next_id
 from secpkg.ipc.schema import (
@@ -36,7 +37,6 @@ from secpkg.ipc.schema import (
     Failed,
     FromAuthority,
     FromWorker,
-    LoadedPackage,
     OpenPackage,
     PackageOpened,
     ToAuthority,

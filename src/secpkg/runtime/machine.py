@@ -21,7 +21,7 @@ from secpkg.authority.policy import Policy
 from secpkg.contract.flags import MachineState
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import PackageParameters
-from secpkg.ipc.schema import LoadedPackage, Traced
+from secpkg.ipc.control import LoadedPackage, Traced
 from secpkg.runtime.inbox import RESERVED_PACKAGES
 from secpkg.runtime.modules import ModuleDescription
 from secpkg.runtime.ports import Events, ModulePort

@@ -11,7 +11,7 @@ from secpkg.authority.connections import Connection
 from secpkg.authority.targets import Origin, PackageTarget
 from secpkg.contract.requests import PARKED, Ask, Resume, drive
 from secpkg.contract.values import ClientInfo
-from secpkg.ipc.schema import LoadedPackage, Traced
+from secpkg.ipc.control import LoadedPackage, Traced
 from secpkg.runtime.modules import ModuleDescription
 
 LsaCalls = Callable[[Origin, str, tuple[object, ...], Resume], object]

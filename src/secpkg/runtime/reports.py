@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from secpkg.host.lsa_mode.running import TraceEvent
-from secpkg.ipc.schema import Traced
+from secpkg.ipc.control import Traced
 
 
 def traced(event: TraceEvent) -> Traced:

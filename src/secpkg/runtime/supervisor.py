@@ -32,10 +32,7 @@ from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import ClientInfo
 from secpkg.host.lsa_mode.dispatcher import SIGNATURES
 from secpkg.host.lsa_mode.functions import SIGNATURES as LSA_SIGNATURES
-from secpkg.ipc.errors import ChannelError, FrameRefused
-from secpkg.ipc.poll import Loop, Peer, Source, Timer
-from secpkg.ipc.rights import OwnedFds
-from secpkg.ipc.schema import (
+from secpkg.ipc.control import (
     Abandon,
     Adopt,
     ChannelClosed,
@@ -55,8 +52,11 @@ from secpkg.ipc.schema import (
     Stop,
     Traced,
     Unload,
-    encode,
 )
+from secpkg.ipc.errors import ChannelError, FrameRefused
+from secpkg.ipc.poll import Loop, Peer, Source, Timer
+from secpkg.ipc.rights import OwnedFds
+from secpkg.ipc.schema import encode
 from secpkg.runtime.modules import ModuleDescription
 from secpkg.runtime.ports import Events, Legs, Opened
 

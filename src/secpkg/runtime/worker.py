@@ -35,18 +35,13 @@ from secpkg.host.lsa_mode.functions import SIGNATURES as LSA_SIGNATURES
 from secpkg.host.lsa_mode.load import LoadFault, explain
 from secpkg.host.lsa_mode.running import TraceEvent, as_security_error
 from secpkg.ipc.channel import UNDECODABLE
-from secpkg.ipc.errors import FrameRefused
-from secpkg.ipc.poll import Loop, Peer
-from secpkg.ipc.rights import OwnedFds
-from secpkg.ipc.schema import (
+from secpkg.ipc.control import (
     Abandon,
     Adopt,
     ChannelClosed,
     Control,
     Drain,
     Drained,
-    Failed,
-    FromWorker,
     Loaded,
     LoadedPackage,
     LoadFailed,
@@ -60,9 +55,11 @@ from secpkg.ipc.schema import (
     SetTrace,
     Stop,
     Unload,
-    decode_to_worker,
-    encode,
 )
+from secpkg.ipc.errors import FrameRefused
+from secpkg.ipc.poll import Loop, Peer
+from secpkg.ipc.rights import OwnedFds
+from secpkg.ipc.schema import Failed, FromWorker, decode_to_worker, encode
 from secpkg.runtime.applications import handle
 from secpkg.runtime.lsa_module import LsaModule
 from secpkg.runtime.modules import ModuleDescription, lsa_mode_initialize
