@@ -59,7 +59,6 @@ class PackageCall(Message, frozen=True):
     function: str
     arguments: msgspec.Raw
     caller: tuple[int, int, int, bool, int | None]
-    timeout: float
 
 
 class LsaResult(Message, frozen=True):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from secpkg.contract.implements import implements
-from secpkg.contract.requests import PARKED, Done, Request, Resume, drive
+from secpkg.contract.requests import Request, Resume, drive
 from secpkg.contract.status import SecurityError
 from secpkg.contract.values import ClientInfo, PackageParameters
 from secpkg.host.lsa_mode.dispatcher import Dispatcher
@@ -102,6 +102,3 @@ class LsaModule:
 
 def _ignore(_value: object, _error: BaseException | None) -> None:
     """The load itself is told."""
-
-
-__all__ = ["NOBODY", "PARKED", "Done", "LsaModule", "protect"]

@@ -143,7 +143,6 @@ class WorkerPort:
         self._timer: Timer | None = None
         self._exit: Source | None = None
         self._pidfd = -1
-        self._trace = False
 
     # --- life ----------------------------------------------------------------------------------------------------
 
@@ -348,7 +347,6 @@ class WorkerPort:
                 function,
                 msgspec.Raw(encode(arguments)),
                 (caller.process_id, caller.uid, caller.gid, caller.has_tcb_privilege, caller.logon_id),
-                0.0,
             )
         )
         try:
@@ -533,7 +531,6 @@ class WorkerPort:
             self.events.drained(package_id)
 
     def set_trace(self, on: bool) -> None:
-        self._trace = on
         if self._control is not None:
             self._control.send(encode(SetTrace(on)))
 

@@ -168,13 +168,13 @@ class Running:
             if recorder is not None:
                 recorder.note(refused)
             if surroundings.observer is not None:
-                resume_traced(resume, None, refused)
+                resume_traced(resume, refused)
             raise
         if answer is not PARKED:
             if recorder is not None:
                 recorder.note(None)
             if surroundings.observer is not None:
-                resume_traced(resume, answer, None)
+                resume_traced(resume, None)
         return answer
 
     def _observed(self, function: str, observer: Observer, resume: Resume) -> Resume:
@@ -259,7 +259,7 @@ def documented(function: str) -> str:
     return "".join(part.capitalize() for part in function.split("_"))
 
 
-def resume_traced(resume: Resume, _value: object, error: BaseException | None) -> None:
+def resume_traced(resume: Resume, error: BaseException | None) -> None:
     """Tell the observer of a request that was answered in place."""
     if isinstance(resume, _Observed):
         resume.tell(error)
