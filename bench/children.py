@@ -75,15 +75,25 @@ def together(children: Sequence[Child], count: int) -> float:
 
 
 def pin(servers: Iterable[int], clients: Iterable[int], place: str) -> None:
-    """Where these processes may run, by the name of a place of `PLACES`."""
+    """Where these processes may run, by the name of a place of `PLACES`.
+
+    Those that the scheduler places begin apart, whatever came before: it leaves a pair that was together together, and
+    a ratio would compare where two measurements happened to begin.
+    """
+    servers, clients = list(servers), list(clients)
     first, second = sorted(ALL)[0], sorted(ALL)[min(1, len(ALL) - 1)]
     for pid in servers:
-        os.sched_setaffinity(pid, {first, second} if place == TWO else {first})
+        os.sched_setaffinity(pid, {first})
     for pid in clients:
-        os.sched_setaffinity(pid, {first} if place == ONE else {first, second} if place == TWO else {second})
+        os.sched_setaffinity(pid, {first} if place == ONE else {second})
+    if place == FREE:
+        for pid in (*servers, *clients):
+            os.sched_setaffinity(pid, {first, second})
 
 
-ONE, TWO, APART = "one CPU", "two CPUs", "apart"
-PLACES = (ONE, TWO, APART)
-"""Everything on one CPU; on two as the scheduler likes; servers on one of them, clients on the other."""
+ONE, TWO, FREE = "one CPU", "two CPUs", "two CPUs as the scheduler likes"
+PLACES = (ONE, TWO, FREE)
+"""Everything on one CPU; servers on one and clients on another; both on both, which is for information: see
+docs/benchmarks.md.
+"""
 ALL = frozenset(os.sched_getaffinity(0))
