@@ -39,9 +39,9 @@ from secpkg.host.lsa_mode.channel import TRANSITIONS, Channel, Event, Phase, Rol
 from secpkg.host.lsa_mode.dispatcher import (
     MAX_REQUEST_TOKEN,
     _documented,
-    step_status,
     unsupported,
 )
+from secpkg.host.lsa_mode.steps import step_status
 
 CLEANUP = CallAttribute.CLEANUP
 ACCEPTOR = Role.ACCEPTOR

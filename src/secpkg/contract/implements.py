@@ -15,8 +15,8 @@ F = TypeVar("F", bound=Callable[..., object])
 
 State = Literal["working", "duty", "error", "undocumented", "refused", "unsupported"]
 """``duty``: no Python work but an obligation (quota, release exactly once, no view after the call). ``error``: the page
-itself demands a failure. ``undocumented``: there is no page, and no ADR that fixes a meaning. ``refused``: it needs what
-this platform does not have. ``unsupported``: not there yet.
+itself demands a failure. ``undocumented``: there is no page, and no ADR that fixes a meaning. ``refused``: it needs
+what this platform does not have. ``unsupported``: not there yet.
 """
 
 

@@ -10,8 +10,9 @@ import msgspec
 from secpkg.contract.status import SecurityError
 from secpkg.contract.values import Complete, ContextRequest, Continue, NeedMore, Refused, SecBuffer, Step
 from secpkg.host.lsa_mode.channel import Channel, Role
-from secpkg.host.lsa_mode.dispatcher import Dispatcher, step_status
+from secpkg.host.lsa_mode.dispatcher import Dispatcher
 from secpkg.host.lsa_mode.running import as_security_error
+from secpkg.host.lsa_mode.steps import step_status
 from secpkg.ipc.schema import (
     AcceptContext,
     AcquireCredentials,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 from typing import Final
 
+from secpkg.contract.flags import CallAttribute
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import ClientInfo
 from secpkg.host.lsa_mode.load import HostedPackage
@@ -107,6 +108,11 @@ class Channel:
         self.acquiring = 0
         self.next_handle = 1
         self.closed = False
+
+    @property
+    def attributes(self) -> CallAttribute:
+        """The call attributes of what the host does with its handles: cleanup once the application is gone (R141)."""
+        return CallAttribute.CLEANUP if self.closed else CallAttribute(0)
 
     def new_handle(self) -> int:
         """A number that this channel has not used yet."""

@@ -11,46 +11,32 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from secpkg.contract.flags import CallAttribute, Capability, CredentialUse
+from secpkg.contract.flags import CallAttribute, CredentialUse
 from secpkg.contract.implements import implements
 from secpkg.contract.requests import Done
 from secpkg.contract.signatures import signatures
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import (
-    MAX_PACKED_CONTEXT,
-    NEVER,
     Acquired,
-    Call,
     ClientInfo,
-    Complete,
     ContextAttributes,
     ContextRequest,
-    Continue,
-    LogonAudit,
     LogonRefused,
-    NeedMore,
-    Refused,
-    Step,
-    TokenReference,
 )
-from secpkg.host.lsa_mode.channel import TRANSITIONS, Channel, Context, Credential, Event, Phase, Role
+from secpkg.host.lsa_mode.channel import Channel, Context, Credential, Phase, Role
+from secpkg.host.lsa_mode.leg import Leg, StepDone
 from secpkg.host.lsa_mode.load import LOGON_FUNCTIONS, PROTOCOLS, HostedPackage
-from secpkg.host.lsa_mode.running import Running, Surroundings, as_security_error
+from secpkg.host.lsa_mode.running import Running, Surroundings, ignore
+from secpkg.host.lsa_mode.steps import is_time
 
 SIGNATURES: Final = signatures(PROTOCOLS)
 _LEGS: Final = {
     Role.INITIATOR: ("init_lsa_mode_context", "SpInitLsaModeContext"),
     Role.ACCEPTOR: ("accept_lsa_mode_context", "SpAcceptLsaModeContext"),
 }
-_GOES_ON: Final = (Continue, Complete)
-_FINAL: Final = (Complete, Refused)
 # By name, a member of an enumeration costs twenty times as much; these are met in every leg.
 _NEW: Final = Phase.NEW
 _PARTIAL: Final = Phase.PARTIAL
-_COMPLETE: Final = Phase.COMPLETE
-_FAILED: Final = Phase.FAILED
-_ACCEPTOR: Final = Role.ACCEPTOR
-_CONTINUE_NEEDED: Final = Status.SEC_I_CONTINUE_NEEDED
 _LSA_AP: Final = frozenset(
     {
         *LOGON_FUNCTIONS,
@@ -65,12 +51,6 @@ _LSA_AP: Final = frozenset(
     }
 )
 MAX_REQUEST_TOKEN: Final = 128 * 1024
-_ULONG: Final = 0xFFFF_FFFF
-_FAR: Final = 2.0**53
-"""Seconds that no time reaches: beyond them a number is not one."""
-
-StepDone = Callable[[int, Step], None]
-"""Told ``(context handle, step)``; handle 0 when no context exists."""
 
 
 def unsupported(function: str) -> SecurityError:
@@ -129,7 +109,7 @@ class Dispatcher:
 
         def finished(value: object, error: BaseException | None) -> None:
             channel.acquiring -= 1
-            if error is None and not (isinstance(value, Acquired) and _is_time(value.expiry)):
+            if error is None and not (isinstance(value, Acquired) and is_time(value.expiry)):
                 error = _nonsense(value)
             if error is not None or not isinstance(value, Acquired):
                 if running.event is not None and error is not None:
@@ -143,7 +123,7 @@ class Dispatcher:
                 running.event.handle = handle
             running.report()
             if channel.closed:
-                self._free(channel, credential, CallAttribute.CLEANUP, _ignore)
+                self._free(channel, credential, CallAttribute.CLEANUP, ignore)
                 return
             channel.credentials[handle] = credential
             done((handle, value.expiry), None)
@@ -169,7 +149,7 @@ class Dispatcher:
         """A context that was made from the credential is gone."""
         credential.contexts -= 1
         if credential.closed and not credential.contexts:
-            self._free(channel, credential, _attributes(channel), _ignore)
+            self._free(channel, credential, channel.attributes, ignore)
 
     def _free(self, channel: Channel, credential: Credential, attributes: CallAttribute, done: Done) -> None:
         function = credential.package.table.get("free_credentials_handle")
@@ -219,8 +199,17 @@ class Dispatcher:
             context.credential.contexts += 1
         context.busy = True
         call = self.surroundings.call(channel.caller)
-        _Leg(
-            self, package, name, channel, context, call, first=not handle, received=len(request.token), told=done
+        Leg(
+            self.surroundings,
+            self.remove,
+            package,
+            name,
+            channel,
+            context,
+            call,
+            first=not handle,
+            received=len(request.token),
+            told=done,
         ).start(function, call, context.credential.state, context.state, request)
 
     @implements("lsa_mode", "SpDeleteContext")
@@ -272,7 +261,7 @@ class Dispatcher:
         def finished(value: object, error: BaseException | None) -> None:
             context.busy = False
             if context.doomed:
-                self.remove(channel, context, _attributes(channel), _ignore)
+                self.remove(channel, context, channel.attributes, ignore)
             if error is None and not isinstance(value, ContextAttributes):
                 value, error = None, _nonsense(value)
             _unless_closed(channel, done)(value, error)
@@ -291,12 +280,12 @@ class Dispatcher:
             if context.busy:
                 context.doomed = True
             else:
-                self.remove(channel, context, CallAttribute.CLEANUP, _ignore)
+                self.remove(channel, context, CallAttribute.CLEANUP, ignore)
         for handle, credential in list(channel.credentials.items()):
             del channel.credentials[handle]
             credential.closed = True
             if not credential.contexts:
-                self._free(channel, credential, CallAttribute.CLEANUP, _ignore)
+                self._free(channel, credential, CallAttribute.CLEANUP, ignore)
 
     # --- calls of the authority ----------------------------------------------------------------------------------
 
@@ -348,176 +337,8 @@ class Dispatcher:
         running.start(function, *arguments)
 
 
-class _Leg(Running):
-    """A leg, and its end: check what the package returned, move the context, audit, reply."""
-
-    __slots__ = ("app", "context", "dispatcher", "first", "received", "step", "told")
-
-    def __init__(
-        self,
-        dispatcher: Dispatcher,
-        package: HostedPackage,
-        name: str,
-        app: Channel,
-        context: Context,
-        call: Call,
-        *,
-        first: bool,
-        received: int,
-        told: StepDone,
-    ) -> None:
-        surroundings = dispatcher.surroundings
-        super().__init__(surroundings, package, name, _ignore, app.number, surroundings.calls, call)
-        self.dispatcher = dispatcher
-        self.app = app
-        self.context = context
-        self.first = first
-        self.received = received
-        self.told = told
-        self.step: Step
-
-    def _end(self, value: object, error: BaseException | None) -> None:
-        # In place of a function that is told: the leg would hold it, it would hold the leg, and both wait for the
-        # garbage collector.
-        context, event = self.context, self.event
-        if error is not None:
-            failure = as_security_error(error)
-            value = Refused(failure.status, failure.token or b"", failure.reason, failure.substatus)
-        if isinstance(value, _GOES_ON) and value.context is not None:
-            context.state = value.context  # also of a step that is refused below: it is the package's to delete
-        step = checked_step(context, value, self.received)
-        if context.doomed:
-            step = self._still_wanted(step)
-        self.step = step
-        if event is not None:
-            self.ended(event, error)
-            event.handle, event.received = context.handle, self.received
-            event.status = step_status(step)
-            if not isinstance(step, NeedMore):
-                event.sent = len(step.token)
-            if isinstance(step, Refused):
-                event.reason = step.reason
-            self.report()
-        if context.role is _ACCEPTOR and isinstance(step, _FINAL):
-            status, audited = step_status(step), self.audited
-            if audited is None or audited.is_error != status.is_error:
-                reason = step.reason if isinstance(step, Refused) else ""
-                self.audit(LogonAudit(status, "", reason=reason), self._audited)
-                return
-        self._release()
-
-    def _still_wanted(self, step: Step) -> Step:
-        """The step, or a refusal when the context was deleted while the leg ran: nobody holds what was granted."""
-        if self.context.doomed and not isinstance(step, Refused):
-            return Refused(Status.SEC_E_UNFINISHED_CONTEXT_DELETED, reason="context_deleted")
-        return step
-
-    def _audited(self, _value: object, error: BaseException | None) -> None:
-        if error is not None:  # no record, no success (lock 10)
-            failure = as_security_error(error)
-            self.step = Refused(failure.status, reason=failure.reason)
-        self._release()
-
-    def _release(self) -> None:
-        context, channel, step = self.context, self.app, self.step
-        if context.doomed:
-            step = self._still_wanted(step)
-        phase = context.phase = TRANSITIONS[context.phase, _EVENTS[type(step)]]
-        context.busy = False
-        if phase is _COMPLETE or phase is _FAILED:
-            channel.half_open -= 1
-        if context.doomed or (self.first and phase is _FAILED):
-            self.dispatcher.remove(channel, context, _attributes(channel), _ignore)
-        if not channel.closed:
-            exists = context.handle in channel.contexts
-            self.told(context.handle if exists else 0, step)
-
-
-_EVENTS: Final[dict[type, Event]] = {
-    Continue: Event.CONTINUED,
-    Complete: Event.COMPLETED,
-    NeedMore: Event.WANTED_MORE,
-    Refused: Event.REFUSED,
-}
-
-
-def step_status(step: Step) -> Status:
-    """The status that a step stands for."""
-    if isinstance(step, Continue):
-        return Status.SEC_I_COMPLETE_AND_CONTINUE if step.complete_needed else _CONTINUE_NEEDED
-    if isinstance(step, Complete):
-        return Status.SEC_I_COMPLETE_NEEDED if step.complete_needed else Status.SEC_E_OK
-    if isinstance(step, NeedMore):
-        return Status.SEC_E_INCOMPLETE_MESSAGE
-    return step.status
-
-
-def checked_step(context: Context, value: object, received: int) -> Step:
-    """What a package returned from a leg, or the refusal that stands for it when it is not what the contract asks."""
-    package = context.package
-    if type(value) is not Continue and type(value) is not Complete:  # a class of the package's own is none of ours
-        return _checked_end(package, value)
-    expiry = value.expiry
-    if (
-        not _is_ulong(value.attributes)
-        or (expiry is not NEVER and not _is_time(expiry))
-        or not isinstance(value.complete_needed, bool)
-    ):
-        return _broken("step_members_of_a_wrong_type")
-    if not _fits(package, value.token):
-        return _broken("token_exceeds_max_token")  # R35
-    if isinstance(value, Continue):
-        return value if context.state is not None else _broken("continue_without_a_context")  # R152
-    packed = value.packed_context
-    if packed is None:
-        if package.info.capabilities & (Capability.INTEGRITY | Capability.PRIVACY):
-            return _broken("no_packed_context")  # R154
-    elif not isinstance(packed, bytes) or not 0 < len(packed) <= MAX_PACKED_CONTEXT:
-        return _broken("packed_context_size")
-    access = value.access_token
-    if access is not None and not (isinstance(access, TokenReference) and isinstance(access.value, bytes)):
-        return _broken("access_token_is_no_reference")
-    if not _is_ulong(value.leftover) or value.leftover > received:
-        return _broken("leftover_exceeds_the_input")
-    return value
-
-
-def _checked_end(package: HostedPackage, value: object) -> Step:
-    if type(value) is Refused:
-        if not isinstance(value.status, Status) or not value.status.is_error:
-            return _broken("refused_without_an_error")
-        if not isinstance(value.substatus, Status) or not isinstance(value.reason, str):
-            return _broken("step_members_of_a_wrong_type")
-        if value.status is Status.SEC_E_INCOMPLETE_MESSAGE:
-            return _broken("need_more_is_its_own_step")
-        return value if _fits(package, value.token) else _broken("token_exceeds_max_token")
-    if type(value) is NeedMore:
-        return value if _is_ulong(value.missing) else _broken("step_members_of_a_wrong_type")
-    return _broken(f"package_returned_{type(value).__name__}")
-
-
-def _is_ulong(number: object) -> bool:
-    return isinstance(number, int) and 0 <= number <= _ULONG
-
-
-def _is_time(seconds: object) -> bool:
-    return isinstance(seconds, float | int) and (seconds == NEVER or -_FAR < seconds < _FAR)
-
-
-def _fits(package: HostedPackage, token: object) -> bool:
-    return isinstance(token, bytes) and len(token) <= package.info.max_token
-
-
-def _broken(reason: str) -> Refused:
-    return Refused(Status.SEC_E_INTERNAL_ERROR, reason=reason)
-
-
 def _nonsense(value: object) -> SecurityError:
     return SecurityError(Status.SEC_E_INTERNAL_ERROR, reason=f"package_returned_{type(value).__name__}")
-
-
-def _attributes(channel: Channel) -> CallAttribute:
-    return CallAttribute.CLEANUP if channel.closed else CallAttribute(0)
 
 
 def _unless_closed(channel: Channel, done: Done) -> Done:
@@ -528,10 +349,6 @@ def _unless_closed(channel: Channel, done: Done) -> Done:
             done(value, error)
 
     return told
-
-
-def _ignore(_value: object, _error: BaseException | None) -> None:
-    """Nobody waits for the outcome; the trace has it."""
 
 
 def _documented(python_name: str) -> str:

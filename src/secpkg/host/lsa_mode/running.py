@@ -277,6 +277,10 @@ def as_security_error(error: BaseException) -> SecurityError:
     return SecurityError(Status.SEC_E_INTERNAL_ERROR, reason=f"package_raised_{type(error).__name__}")
 
 
+def ignore(_value: object, _error: BaseException | None) -> None:
+    """A ``done`` of a call whose outcome nobody waits for; the trace has it."""
+
+
 def _get_client_info(running: Running) -> ClientInfo:
     if running.call is None:
         raise SecurityError(Status.STATUS_UNSUCCESSFUL, reason="no_client")
@@ -305,4 +309,4 @@ LOCAL_FUNCTIONS: Final[dict[str, Callable[..., object]]] = {
 }
 """LSA functions that the host answers: `protect` is its own inverse."""
 
-__all__ = ["ForeignAwait", "Link", "Observer", "Running", "Surroundings", "TraceEvent", "as_security_error"]
+__all__ = ["ForeignAwait", "Link", "Observer", "Running", "Surroundings", "TraceEvent", "as_security_error", "ignore"]

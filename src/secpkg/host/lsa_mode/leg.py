@@ -1,0 +1,111 @@
+"""One leg of a handshake: from the package's answer to the reply, with everything that must be true in between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from secpkg.contract.flags import CallAttribute
+from secpkg.contract.requests import Done
+from secpkg.contract.status import Status
+from secpkg.contract.values import Call, Complete, Continue, LogonAudit, NeedMore, Refused, Step
+from secpkg.host.lsa_mode.channel import TRANSITIONS, Channel, Context, Phase, Role
+from secpkg.host.lsa_mode.load import HostedPackage
+from secpkg.host.lsa_mode.running import Running, Surroundings, as_security_error, ignore
+from secpkg.host.lsa_mode.steps import EVENTS, checked_step, step_status
+
+_GOES_ON: Final = (Continue, Complete)
+_FINAL: Final = (Complete, Refused)
+_COMPLETE: Final = Phase.COMPLETE
+_FAILED: Final = Phase.FAILED
+_ACCEPTOR: Final = Role.ACCEPTOR
+
+StepDone = Callable[[int, Step], None]
+"""Told ``(context handle, step)``; handle 0 when no context exists."""
+Removes = Callable[[Channel, Context, CallAttribute, Done], None]
+"""Takes a context out of its channel (`Dispatcher.remove`)."""
+
+
+class Leg(Running):
+    """A leg, and its end: check what the package returned, move the context, audit, reply."""
+
+    __slots__ = ("app", "context", "first", "received", "removes", "step", "told")
+
+    def __init__(
+        self,
+        surroundings: Surroundings,
+        removes: Removes,
+        package: HostedPackage,
+        name: str,
+        app: Channel,
+        context: Context,
+        call: Call,
+        *,
+        first: bool,
+        received: int,
+        told: StepDone,
+    ) -> None:
+        super().__init__(surroundings, package, name, ignore, app.number, surroundings.calls, call)
+        self.removes = removes
+        self.app = app
+        self.context = context
+        self.first = first
+        self.received = received
+        self.told = told
+        self.step: Step
+
+    def _end(self, value: object, error: BaseException | None) -> None:
+        # In place of a function that is told: the leg would hold it, it would hold the leg, and both wait for the
+        # garbage collector.
+        context, event = self.context, self.event
+        if error is not None:
+            failure = as_security_error(error)
+            value = Refused(failure.status, failure.token or b"", failure.reason, failure.substatus)
+        if isinstance(value, _GOES_ON) and value.context is not None:
+            context.state = value.context  # also of a step that is refused below: it is the package's to delete
+        step = checked_step(context, value, self.received)
+        if context.doomed:
+            step = self._still_wanted(step)
+        self.step = step
+        if event is not None:
+            self.ended(event, error)
+            event.handle, event.received = context.handle, self.received
+            event.status = step_status(step)
+            if not isinstance(step, NeedMore):
+                event.sent = len(step.token)
+            if isinstance(step, Refused):
+                event.reason = step.reason
+            self.report()
+        if context.role is _ACCEPTOR and isinstance(step, _FINAL):
+            status, audited = step_status(step), self.audited
+            if audited is None or audited.is_error != status.is_error:
+                reason = step.reason if isinstance(step, Refused) else ""
+                self.audit(LogonAudit(status, "", reason=reason), self._audited)
+                return
+        self._release()
+
+    def _still_wanted(self, step: Step) -> Step:
+        """The step, or a refusal when the context was deleted while the leg ran: nobody holds what was granted."""
+        if self.context.doomed and not isinstance(step, Refused):
+            return Refused(Status.SEC_E_UNFINISHED_CONTEXT_DELETED, reason="context_deleted")
+        return step
+
+    def _audited(self, _value: object, error: BaseException | None) -> None:
+        if error is not None:  # no record, no success (lock 10)
+            failure = as_security_error(error)
+            self.step = Refused(failure.status, reason=failure.reason)
+        self._release()
+
+    def _release(self) -> None:
+        context, channel, step = self.context, self.app, self.step
+        if context.doomed:
+            step = self._still_wanted(step)
+        phase = context.phase = TRANSITIONS[context.phase, EVENTS[type(step)]]
+        context.busy = False
+        if phase is _COMPLETE or phase is _FAILED:
+            channel.half_open -= 1
+        if context.doomed or (self.first and phase is _FAILED):
+            self.removes(channel, context, channel.attributes, ignore)
+        if not channel.closed:
+            exists = context.handle in channel.contexts
+            self.told(context.handle if exists else 0, step)
