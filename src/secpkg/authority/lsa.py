@@ -20,6 +20,7 @@ from secpkg.authority.credentials import SessionCredentials
 from secpkg.authority.directory import PackageDirectory
 from secpkg.authority.fanout import logon_terminated
 from secpkg.authority.logon import Logon
+from secpkg.authority.logon_keys import LogonKeys
 from secpkg.authority.policy import Policy
 from secpkg.authority.principals import Principal
 from secpkg.authority.quotas import Quotas
@@ -65,6 +66,7 @@ class LocalSecurityAuthority:
         self._spawn = spawn
         self.quotas = Quotas(policy)
         self.credentials = SessionCredentials(vault, policy)
+        self.logon_keys = LogonKeys(entropy)
         self.sessions = SessionTable(self._ended, self.credentials.wipe, policy.pending_sessions_per_package)
         self.tokens = TokenTable(self.sessions, self.quotas, entropy, policy.handles_per_connection)
         self.connections = ConnectionTable(self.tokens, self.sessions, self.quotas, audit)
@@ -102,6 +104,16 @@ class LocalSecurityAuthority:
             caller.impersonating,
             caller.restricted,
         )
+
+    def logon_key(self, connection: Connection, token: int = 0) -> bytes:
+        """The key of the logon session whose token this is, or of the caller's uid: see `secpkg.authority.logon_keys`.
+
+        STATUS_INVALID_HANDLE; STATUS_ACCESS_DENIED for a token that carries no outbound credentials (lock 3).
+        """
+        caller = self.client_info(connection, token)
+        if token and caller.logon_id is None:
+            raise SecurityError(Status.STATUS_ACCESS_DENIED, reason="token_without_outbound_credentials")
+        return self.logon_keys.key(caller)
 
     def enumerate_logon_sessions(self) -> tuple[int, ...]:
         """LsaEnumerateLogonSessions: the LUIDs of the live sessions, LocalSystem's first."""

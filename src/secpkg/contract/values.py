@@ -225,13 +225,20 @@ Step: TypeAlias = Continue | Complete | NeedMore | Refused
 
 
 class AuthIdentity(Value, frozen=True):
-    """``SEC_WINNT_AUTH_IDENTITY``: explicit credentials of AcquireCredentialsHandle (pAuthData)."""
+    """``SEC_WINNT_AUTH_IDENTITY``: explicit credentials of AcquireCredentialsHandle (pAuthData).
+
+    A sealed one (SspiEncryptAuthIdentityEx) has no ``password``: ``encrypted`` has it, and ``flags`` say for whom. A
+    package never meets one. ``package_list`` is that of the _EX form: comma-separated, ``!`` excludes.
+    """
 
     _secrets = ("password",)
 
     user: str
     domain: str = ""
     password: str = ""
+    package_list: str = ""
+    flags: int = 0
+    encrypted: bytes = b""
 
 
 class Acquired(Value, frozen=True):

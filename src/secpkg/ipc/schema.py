@@ -315,6 +315,15 @@ class AdoptToken(Message, frozen=True):
     id: int
 
 
+class LogonKey(Message, frozen=True):
+    """Ask for the key that every process of a logon session has (SspiEncryptAuthIdentityEx, SAME_LOGON): `Answered`
+    with bytes. ``token`` is a handle of the session's access token; 0 asks for the key of the caller's uid.
+    """
+
+    id: int
+    token: int = 0
+
+
 class ListSessions(Message, frozen=True):
     """LsaEnumerateLogonSessions."""
 
@@ -373,6 +382,7 @@ ToAuthority = (
     | DuplicateToken
     | TokenDescriptor
     | AdoptToken
+    | LogonKey
     | ListSessions
     | GetSession
     | Manage

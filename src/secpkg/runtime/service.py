@@ -39,6 +39,7 @@ from secpkg.ipc.schema import (
     ListPackages,
     ListSessions,
     LoggedOn,
+    LogonKey,
     LogonUser,
     LookupPackage,
     Manage,
@@ -190,6 +191,8 @@ class Service:
             reply(PackageList(number, authority.packages.enumerate(), self.security_providers()))
         elif isinstance(message, LookupPackage):
             reply(PackageNumber(number, authority.packages.find(message.name).package_id))
+        elif isinstance(message, LogonKey):
+            reply(Answered(number, msgspec.Raw(encode(authority.logon_key(connection, message.token)))))
         elif isinstance(message, ListSessions):
             reply(SessionList(number, authority.enumerate_logon_sessions()))
         elif isinstance(message, GetSession):
