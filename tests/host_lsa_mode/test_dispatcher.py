@@ -984,3 +984,24 @@ def test_spec_9_removing_twice_tells_the_package_once() -> None:
         lab.dispatcher.remove(lab.channel, context, CallAttribute(0), lab.done)
     assert lab.outcomes == [(None, None)] * 2
     assert len(lab.package.did("delete")) == 1
+
+
+def test_the_short_way_of_a_continuing_leg_comes_to_what_the_table_says():
+    """`Leg._end` moves a context by hand where it goes on; `TRANSITIONS` and `checked_step` are what it must equal."""
+    assert {TRANSITIONS[phase, Event.CONTINUED] for phase in (Phase.NEW, Phase.PARTIAL)} == {Phase.PARTIAL}
+    short, long = Bench(), Bench(traced=True)  # a traced leg takes the long way
+    for bench in (short, long):
+        handle = bench.play(Continue(b"token", "state", attributes=3), Continue(b"", "other"))
+        context = bench.channel.contexts[handle]
+        assert (context.phase, context.busy, context.state) == (Phase.PARTIAL, False, "other")
+    for wrong in (
+        Continue(b"x" * 5000, "state"),
+        Continue(bytearray(b"x"), "state"),  # type: ignore[arg-type]  # what a package may return
+        Continue(b"", "state", attributes=-1),
+        Continue(b"", "state", expiry=float("nan")),
+        Continue(b"", None),
+    ):
+        for bench in (Bench(), Bench(traced=True)):
+            bench.play(wrong)
+            refused = bench.step()
+            assert isinstance(refused, Refused) and refused.status is Status.SEC_E_INTERNAL_ERROR

@@ -107,7 +107,39 @@ def drive(
     ``done`` too: a package cannot end its host. What ``ask`` raises without a documented status reaches the coroutine
     as SEC_E_INTERNAL_ERROR.
     """
+    try:
+        request = coroutine.send(value) if error is None else coroutine.throw(error)
+    except StopIteration as stop:
+        done(stop.value, None)
+    except BaseException as raised:
+        done(None, raised)
+    else:
+        go_on(coroutine, ask, done, request)
+
+
+def go_on(coroutine: Coroutine[object, object, object], ask: Ask, done: Done, request: object) -> None:
+    """`drive` from the first ``request`` on, for whoever has begun the coroutine: most end without any."""
     while True:
+        value: object = None
+        error: BaseException | None = None
+        if type(request) is not Request:
+            error = ForeignAwait(request)
+        else:
+            resume = _Resume(coroutine, ask, done)
+            try:
+                value = ask(request, resume)
+            except SecurityError as refused:
+                error = refused
+            except Exception as failed:
+                error = SecurityError(Status.SEC_E_INTERNAL_ERROR, reason=f"host_raised_{type(failed).__name__}")
+                error.__cause__ = failed
+            if value is not PARKED:
+                resume.answered = True
+            elif resume.answered:
+                value, error = resume.value, resume.error
+            else:
+                resume.parked = True
+                return
         try:
             request = coroutine.send(value) if error is None else coroutine.throw(error)
         except StopIteration as stop:
@@ -115,25 +147,6 @@ def drive(
             return
         except BaseException as raised:
             done(None, raised)
-            return
-        value, error = None, None
-        if type(request) is not Request:
-            error = ForeignAwait(request)
-            continue
-        resume = _Resume(coroutine, ask, done)
-        try:
-            value = ask(request, resume)
-        except SecurityError as refused:
-            error = refused
-        except Exception as failed:
-            error = SecurityError(Status.SEC_E_INTERNAL_ERROR, reason=f"host_raised_{type(failed).__name__}")
-            error.__cause__ = failed
-        if value is not PARKED:
-            resume.answered = True
-        elif resume.answered:
-            value, error = resume.value, resume.error
-        else:
-            resume.parked = True
             return
 
 

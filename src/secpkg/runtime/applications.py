@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from secpkg.contract.status import SecurityError
+from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import Complete, ContextRequest, Continue, NeedMore, Refused, SecBuffer, Step
 from secpkg.host.lsa_mode.channel import Channel, Role
 from secpkg.host.lsa_mode.dispatcher import Dispatcher
@@ -33,6 +33,7 @@ from secpkg.ipc.schema import (
 Reply = Callable[[FromWorker], object]
 _INITIATOR: Final = Role.INITIATOR
 _ACCEPTOR: Final = Role.ACCEPTOR
+_CONTINUE_NEEDED: Final = Status.SEC_I_CONTINUE_NEEDED
 
 
 def handle(dispatcher: Dispatcher, channel: Channel, message: ToWorker, reply: Reply) -> None:
@@ -59,7 +60,10 @@ def _leg(dispatcher: Dispatcher, channel: Channel, message: InitializeContext | 
     accept = type(message) is AcceptContext
 
     def done(context: int, step: Step) -> None:
-        reply(stepped(number, context, step))
+        if type(step) is Continue and not step.complete_needed:
+            reply(Stepped(number, _CONTINUE_NEEDED, context, step.token, step.attributes, step.expiry))
+        else:
+            reply(stepped(number, context, step))
 
     request = ContextRequest(
         message.token,

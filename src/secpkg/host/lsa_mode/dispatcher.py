@@ -30,13 +30,12 @@ from secpkg.host.lsa_mode.running import Running, Surroundings, ignore
 from secpkg.host.lsa_mode.steps import is_time
 
 SIGNATURES: Final = signatures(PROTOCOLS)
-_LEGS: Final = {
-    Role.INITIATOR: ("init_lsa_mode_context", "SpInitLsaModeContext"),
-    Role.ACCEPTOR: ("accept_lsa_mode_context", "SpAcceptLsaModeContext"),
-}
+_INITIATES: Final = ("init_lsa_mode_context", "SpInitLsaModeContext")
+_ACCEPTS: Final = ("accept_lsa_mode_context", "SpAcceptLsaModeContext")
 # By name, a member of an enumeration costs twenty times as much; these are met in every leg.
 _NEW: Final = Phase.NEW
 _PARTIAL: Final = Phase.PARTIAL
+_ACCEPTOR: Final = Role.ACCEPTOR
 _LSA_AP: Final = frozenset(
     {
         *LOGON_FUNCTIONS,
@@ -167,13 +166,14 @@ class Dispatcher:
         self, channel: Channel, role: Role, credential_handle: int, handle: int, request: ContextRequest, done: StepDone
     ) -> None:
         """One leg of InitializeSecurityContext or AcceptSecurityContext."""
-        if len(request.token) > MAX_REQUEST_TOKEN:
+        received = len(request.token)
+        if received > MAX_REQUEST_TOKEN:
             raise SecurityError(Status.SEC_E_INVALID_TOKEN, reason="token_too_large")
         if not credential_handle and not handle:
             raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="both_handles_null")  # R151
         credential = channel.credential(credential_handle) if credential_handle else None
         if handle:
-            context = channel.context(handle)
+            context = channel.contexts.get(handle) or channel.context(handle)
             if context.role is not role or (context.phase is not _PARTIAL and context.phase is not _NEW):
                 raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason=f"context_is_{context.phase.value}")
             if context.busy:
@@ -187,7 +187,7 @@ class Dispatcher:
             channel.room_for_context()
             context = Context(channel.new_handle(), credential.package, credential, role)
         package = context.package
-        entry, name = _LEGS[role]
+        entry, name = _ACCEPTS if role is _ACCEPTOR else _INITIATES
         function = package.table.get(entry)
         if function is None:
             raise unsupported(entry)
@@ -198,19 +198,10 @@ class Dispatcher:
             channel.half_open += 1
             context.credential.contexts += 1
         context.busy = True
-        call = self.surroundings.call(channel.caller)
-        Leg(
-            self.surroundings,
-            self.remove,
-            package,
-            name,
-            channel,
-            context,
-            call,
-            first=not handle,
-            received=len(request.token),
-            told=done,
-        ).start(function, call, context.credential.state, context.state, request)
+        surroundings = self.surroundings
+        call = surroundings.call(channel.caller)
+        leg = Leg(surroundings, self.remove, package, name, channel, context, call, not handle, received, done)
+        leg.start(function, call, context.credential.state, context.state, request)
 
     @implements("lsa_mode", "SpDeleteContext")
     def delete(self, channel: Channel, handle: int, done: Done) -> None:

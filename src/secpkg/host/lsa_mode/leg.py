@@ -8,14 +8,15 @@ from typing import Final
 from secpkg.contract.flags import CallAttribute
 from secpkg.contract.requests import Done
 from secpkg.contract.status import Status
-from secpkg.contract.values import Call, Complete, Continue, LogonAudit, NeedMore, Refused, Step
+from secpkg.contract.values import NEVER, Call, Complete, Continue, LogonAudit, NeedMore, Refused, Step
 from secpkg.host.lsa_mode.channel import TRANSITIONS, Channel, Context, Phase, Role
 from secpkg.host.lsa_mode.load import HostedPackage
 from secpkg.host.lsa_mode.running import Running, Surroundings, as_security_error, ignore
-from secpkg.host.lsa_mode.steps import EVENTS, checked_step, step_status
+from secpkg.host.lsa_mode.steps import EVENTS, ULONG, checked_step, step_status
 
 _GOES_ON: Final = (Continue, Complete)
 _FINAL: Final = (Complete, Refused)
+_PARTIAL: Final = Phase.PARTIAL
 _COMPLETE: Final = Phase.COMPLETE
 _FAILED: Final = Phase.FAILED
 _ACCEPTOR: Final = Role.ACCEPTOR
@@ -40,12 +41,19 @@ class Leg(Running):
         app: Channel,
         context: Context,
         call: Call,
-        *,
         first: bool,
         received: int,
         told: StepDone,
     ) -> None:
-        super().__init__(surroundings, package, name, ignore, app.number, surroundings.calls, call)
+        # What `Running` does, without a call: this is made for every leg.
+        self.surroundings = surroundings
+        self.package = package
+        self.channel = app.number
+        self.call_id = surroundings.calls
+        self.call = call
+        self.audited = None
+        self._done = ignore
+        self.event = None if surroundings.observer is None else self.begun(name)
         self.removes = removes
         self.app = app
         self.context = context
@@ -58,6 +66,23 @@ class Leg(Running):
         # In place of a function that is told: the leg would hold it, it would hold the leg, and both wait for the
         # garbage collector.
         context, event = self.context, self.event
+        if type(value) is Continue and event is None and not context.doomed and value.context is not None:
+            # Most legs: `checked_step` and `TRANSITIONS` come to the same (a test holds them equal).
+            context.state = value.context
+            token, attributes = value.token, value.attributes
+            if (
+                type(token) is bytes
+                and len(token) <= self.package.info.max_token
+                and type(attributes) is int
+                and 0 <= attributes <= ULONG
+                and value.expiry is NEVER
+                and value.complete_needed is False
+            ):
+                context.phase = _PARTIAL
+                context.busy = False
+                if not self.app.closed:
+                    self.told(context.handle, value)
+                return
         if error is not None:
             failure = as_security_error(error)
             value = Refused(failure.status, failure.token or b"", failure.reason, failure.substatus)

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 from secpkg.contract.flags import CallAttribute
 from secpkg.contract.lsa_mode.functions import CallInfo
-from secpkg.contract.requests import PARKED, Done, ForeignAwait, Request, Resume, drive
+from secpkg.contract.requests import PARKED, Done, ForeignAwait, Request, Resume, drive, go_on
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import Call, ClientInfo, LogonAudit
 from secpkg.host.lsa_mode.load import HostedPackage
@@ -126,7 +126,11 @@ class Running:
         self._done = done
         self.event: TraceEvent | None = None
         if surroundings.observer is not None:
-            self.event = TraceEvent("package", function, package.info.name, channel, time.monotonic())
+            self.event = self.begun(function)
+
+    def begun(self, function: str) -> TraceEvent:
+        """The event of a call that begins now."""
+        return TraceEvent("package", function, self.package.info.name, self.channel, time.monotonic())
 
     def start(self, function: Callable[..., object], *arguments: object) -> None:
         """Call the package's function and drive its coroutine; ``done`` is told exactly once, whatever is raised."""
@@ -135,10 +139,19 @@ class Running:
         except BaseException as raised:
             self._end(None, raised)
             return
-        if type(coroutine) is not CoroutineType and not isinstance(coroutine, Coroutine):
+        if type(coroutine) is CoroutineType:
+            try:
+                request = coroutine.send(None)
+            except StopIteration as stop:
+                self._end(stop.value, None)
+            except BaseException as raised:
+                self._end(None, raised)
+            else:
+                go_on(coroutine, self.ask, self._end, request)
+        elif isinstance(coroutine, Coroutine):
+            drive(coroutine, self.ask, self._end)
+        else:
             self._end(None, SecurityError(Status.SEC_E_INTERNAL_ERROR, reason="package_function_is_no_coroutine"))
-            return
-        drive(coroutine, self.ask, self._end)
 
     def audit(self, record: LogonAudit, done: Done) -> None:
         """Have the authority write a record that the package owed, then go on."""

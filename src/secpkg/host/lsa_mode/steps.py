@@ -24,7 +24,7 @@ from secpkg.host.lsa_mode.load import HostedPackage
 
 # By name, a member of an enumeration costs twenty times as much; this one is met in every leg.
 _CONTINUE_NEEDED: Final = Status.SEC_I_CONTINUE_NEEDED
-_ULONG: Final = 0xFFFF_FFFF
+ULONG: Final = 0xFFFF_FFFF
 _FAR: Final = 2.0**53
 """Seconds that no time reaches: beyond them a number is not one."""
 
@@ -92,7 +92,7 @@ def _checked_end(package: HostedPackage, value: object) -> Step:
 
 
 def _is_ulong(number: object) -> bool:
-    return isinstance(number, int) and 0 <= number <= _ULONG
+    return isinstance(number, int) and 0 <= number <= ULONG
 
 
 def is_time(seconds: object) -> bool:
