@@ -67,8 +67,16 @@ def test_every_documented_number_is_here(spec: dict[str, dict[str, int]]) -> Non
     assert wrong == {}
 
 
+ON_PAGES = {
+    "STATUS_INVALID_DOMAIN_STATE",  # nf-ntsecapi-lsasetforesttrustinformation
+    "STATUS_INTERNAL_DB_CORRUPTION",  # nf-ntsecapi-lsaquerydomaininformationpolicy
+    "STATUS_NOT_FOUND",  # MS-LSAD 3.1.4.7.15
+}
+"""Named by the page of the function that answers them; the specification's list of constants leaves them out."""
+
+
 def test_nothing_is_here_that_is_not_documented(spec: dict[str, dict[str, int]]) -> None:
-    documented = {name for rows in spec.values() for name in rows}
+    documented = {name for rows in spec.values() for name in rows} | ON_PAGES
     assert set(ours()) - documented == {"PRIMARY_CRED_LOGON_PACKAGE_SHIFT"}  # named in the note of its group only
 
 

@@ -157,7 +157,9 @@ class Status(enum.IntEnum):
     STATUS_CANT_OPEN_ANONYMOUS = 0xC00000A6
     STATUS_BAD_VALIDATION_CLASS = 0xC00000A7
     STATUS_NOT_SUPPORTED = 0xC00000BB
+    STATUS_INVALID_DOMAIN_STATE = 0xC00000DD
     STATUS_NO_SUCH_DOMAIN = 0xC00000DF
+    STATUS_INTERNAL_DB_CORRUPTION = 0xC00000E4
     STATUS_INTERNAL_ERROR = 0xC00000E5
     STATUS_LOGON_SESSION_EXISTS = 0xC00000EE
     STATUS_NO_SUCH_PACKAGE = 0xC00000FE
@@ -184,6 +186,7 @@ class Status(enum.IntEnum):
     STATUS_NOLOGON_SERVER_TRUST_ACCOUNT = 0xC000019A
     STATUS_USER_SESSION_DELETED = 0xC0000203
     STATUS_PASSWORD_MUST_CHANGE = 0xC0000224
+    STATUS_NOT_FOUND = 0xC0000225
     STATUS_DOMAIN_CONTROLLER_NOT_FOUND = 0xC0000233
     STATUS_ACCOUNT_LOCKED_OUT = 0xC0000234
     STATUS_MUTUAL_AUTHENTICATION_FAILED = 0xC00002C3
@@ -425,7 +428,10 @@ def _meanings() -> dict[str, str]:
         "STATUS_CANT_OPEN_ANONYMOUS": "anonymous token cannot be opened",
         "STATUS_BAD_VALIDATION_CLASS": "authentication information not recognised by the package",
         "STATUS_NOT_SUPPORTED": "not supported",
+        "STATUS_INVALID_DOMAIN_STATE": "not for a domain in this state",
         "STATUS_NO_SUCH_DOMAIN": "domain unknown",
+        "STATUS_INTERNAL_DB_CORRUPTION": "policy database damaged",
+        "STATUS_NOT_FOUND": "nothing was set",
         "STATUS_INTERNAL_ERROR": "internal error",
         "STATUS_LOGON_SESSION_EXISTS": "session id in use",
         "STATUS_NO_SUCH_PACKAGE": "package unknown to the LSA",

@@ -137,6 +137,10 @@ class Call(Value, frozen=True):
     deadline: float = NEVER
     """Monotonic seconds after which the host gives the call up."""
     attributes: CallAttribute = CallAttribute(0)
+    client_buffer_base: int = 0
+    """ClientBufferBase of LsaApLogonUser and LsaApCallPackage: where the submit buffer is in the client, for
+    CopyFromClientBuffer. 0 when nothing was sent, and in every other call.
+    """
 
     def allocate_locally_unique_id(self) -> int:
         """AllocateLocallyUniqueId: a LUID for a new logon session (R44); nonzero, 62 bits of chance."""
@@ -331,6 +335,24 @@ class StoredCredential(Value, frozen=True):
     query_context: int
 
 
+class TokenSource(Value, frozen=True):
+    """``TOKEN_SOURCE`` (winnt): who asked for an access token, at most eight bytes, and a LUID of its own making."""
+
+    source_name: str
+    source_identifier: int = 0
+
+
+class QuotaLimits(Value, frozen=True):
+    """``QUOTA_LIMITS`` (winnt): limits of a user's processes, in bytes; ``time_limit`` in seconds, 0 is none."""
+
+    paged_pool_limit: int = 0
+    non_paged_pool_limit: int = 0
+    minimum_working_set_size: int = 0
+    maximum_working_set_size: int = 0
+    pagefile_limit: int = 0
+    time_limit: float = 0.0
+
+
 class LogonRequest(Value, frozen=True):
     """Inputs of LsaApLogonUser and its newer forms.
 
@@ -348,6 +370,10 @@ class LogonRequest(Value, frozen=True):
     workstation: str = ""
     authentication_information: bytes = b""
     origin_name: str = ""
+    local_groups: tuple[str, ...] = ()
+    """LocalGroups of LsaLogonUser, SIDs for the authority to add (R66); no package is shown them."""
+    token_source: TokenSource | None = None
+    """SourceContext of LsaLogonUser, for the authority as well."""
 
 
 class LogonResult(Value, frozen=True, tag=True):
@@ -365,6 +391,10 @@ class LogonResult(Value, frozen=True, tag=True):
     profile: bytes = b""
     primary_credentials: PrimaryCredential | None = None
     supplemental_credentials: tuple[SupplementalCredential, ...] = ()
+    client_buffer: int = 0
+    """In place of ``profile``: the address of a buffer from AllocateClientBuffer, whose contents the application gets
+    (R50). The buffer is released with that, and also when the logon fails after all (R51).
+    """
 
 
 class LogonRefused(Value, frozen=True, tag=True):
@@ -385,6 +415,8 @@ class ProtocolReply(Value, frozen=True):
 
     data: bytes = b""
     protocol_status: Status = Status.STATUS_SUCCESS
+    client_buffer: int = 0
+    """In place of ``data``: the address of a buffer from AllocateClientBuffer (R79), which is released with the reply."""
 
 
 class LogonAudit(Value, frozen=True):
@@ -476,6 +508,7 @@ __all__ = [
     "PackageParameters",
     "PrimaryCredential",
     "ProtocolReply",
+    "QuotaLimits",
     "Refused",
     "SamUser",
     "SecBuffer",
@@ -486,6 +519,7 @@ __all__ = [
     "SupplementalCredential",
     "TokenInformation",
     "TokenReference",
+    "TokenSource",
     "Value",
     "filetime",
 ]
