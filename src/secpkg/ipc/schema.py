@@ -92,7 +92,24 @@ class QueryContext(Message, frozen=True, tag="q"):
     attribute: int
 
 
-ToWorker = AcquireCredentials | FreeCredentials | InitializeContext | AcceptContext | DeleteContext | QueryContext
+class CallFunction(Message, frozen=True, tag="c"):
+    """Any other function of a package that applications reach (`secpkg.host.lsa_mode.reachable`), by its Python name;
+    ``arguments`` are those of the contract's signature but for ``call`` and the objects behind the handles. The reply
+    is `Answered`, or `Done` where the signature returns nothing; a function that may make a context answers
+    ``[context, result]``.
+    """
+
+    id: int
+    function: str
+    arguments: msgspec.Raw
+    package: int = 0
+    credential: int = 0
+    context: int = 0
+
+
+ToWorker = (
+    AcquireCredentials | FreeCredentials | InitializeContext | AcceptContext | DeleteContext | QueryContext | CallFunction
+)
 
 
 class CredentialsAcquired(Message, frozen=True, tag="A"):
@@ -245,11 +262,15 @@ class LoggedOn(Message, frozen=True):
 
 
 class CallPackage(Message, frozen=True):
-    """LsaCallAuthenticationPackage."""
+    """LsaCallAuthenticationPackage. With ``domain`` it is passed through to that domain's authority, for the package
+    called ``name`` there; without a name, as the package of this number is called here.
+    """
 
     id: int
     package: int
     submit_buffer: bytes
+    domain: str = ""
+    name: str = ""
 
 
 class PackageAnswered(Message, frozen=True):
