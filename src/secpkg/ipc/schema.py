@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import msgspec
 
-from secpkg.contract.values import AuthIdentity, LogonRequest, PackageInfo, TokenInformation
+from secpkg.contract.values import AuthIdentity, LogonRequest, PackageInfo, QuotaLimits, TokenInformation
 
 PROTOCOL_VERSION = 1
 MAX_TOKEN = 128 * 1024
@@ -243,22 +243,37 @@ class PackageNumber(Message, frozen=True):
     package: int
 
 
+class LookupProvider(Message, frozen=True):
+    """The package that stands for a LOGON32_PROVIDER_* of LogonUser: `PackageNumber`."""
+
+    id: int
+    provider: int
+
+
 class LogonUser(Message, frozen=True):
-    """LsaLogonUser."""
+    """LsaLogonUser. ``token`` is a handle of the caller's own access token, 0 for none (NewCredentials clones it).
+    With ``keep``, here and below, what is returned stays charged to the caller until `FreeBuffer`.
+    """
 
     id: int
     package: int
     request: LogonRequest
+    token: int = 0
+    keep: bool = False
 
 
 class LoggedOn(Message, frozen=True):
-    """Reply to `LogonUser`: the session, a handle of its access token, and the package's profile buffer."""
+    """Reply to `LogonUser`: the session, a handle of its access token, and the package's profile buffer; quotas when
+    the token is a primary one (R65). ``buffer`` names what is kept, 0 for nothing.
+    """
 
     id: int
     logon_id: int
     token: int
     profile: bytes
     account_name: str
+    quotas: QuotaLimits | None = None
+    buffer: int = 0
 
 
 class CallPackage(Message, frozen=True):
@@ -271,6 +286,7 @@ class CallPackage(Message, frozen=True):
     submit_buffer: bytes
     domain: str = ""
     name: str = ""
+    keep: bool = False
 
 
 class PackageAnswered(Message, frozen=True):
@@ -279,6 +295,14 @@ class PackageAnswered(Message, frozen=True):
     id: int
     data: bytes
     protocol_status: int
+    buffer: int = 0
+
+
+class FreeBuffer(Message, frozen=True):
+    """LsaFreeReturnBuffer: STATUS_INVALID_PARAMETER for what is not kept, and so the second time."""
+
+    id: int
+    buffer: int
 
 
 class RedeemToken(Message, frozen=True):
@@ -300,6 +324,8 @@ class TokenOpened(Message, frozen=True):
     impersonation_level: int
     primary: bool
     posix_uid: int | None = None
+    source_name: str = ""
+    source_identifier: int = 0
 
 
 class ReleaseReference(Message, frozen=True):
@@ -349,6 +375,7 @@ class ListSessions(Message, frozen=True):
     """LsaEnumerateLogonSessions."""
 
     id: int
+    keep: bool = False
 
 
 class SessionList(Message, frozen=True):
@@ -356,6 +383,7 @@ class SessionList(Message, frozen=True):
 
     id: int
     logon_ids: tuple[int, ...]
+    buffer: int = 0
 
 
 class GetSession(Message, frozen=True):
@@ -363,10 +391,14 @@ class GetSession(Message, frozen=True):
 
     id: int
     logon_id: int
+    keep: bool = False
 
 
 class SessionData(Message, frozen=True):
-    """``SECURITY_LOGON_SESSION_DATA``, as far as there is a counterpart here; times in UTC seconds."""
+    """``SECURITY_LOGON_SESSION_DATA``; times in UTC seconds, 0.0 where nothing is known, `NEVER` for never. There is
+    one terminal session, 0. Accounts here have no script, profile path or home drive, and when a user last logged on
+    is not kept: those members are empty.
+    """
 
     id: int
     logon_id: int
@@ -378,6 +410,53 @@ class SessionData(Message, frozen=True):
     logon_time: float
     logon_server: str
     upn: str
+    session: int = 0
+    dns_domain_name: str = ""
+    user_flags: int = 0
+    last_successful_logon: float = 0.0
+    last_failed_logon: float = 0.0
+    failed_attempt_count_since_last_successful_logon: int = 0
+    logon_script: str = ""
+    profile_path: str = ""
+    home_directory: str = ""
+    home_directory_drive: str = ""
+    logoff_time: float = 0.0
+    kick_off_time: float = 0.0
+    password_last_set: float = 0.0
+    password_can_change: float = 0.0
+    password_must_change: float = 0.0
+    buffer: int = 0
+
+
+class QueryDomainPolicy(Message, frozen=True):
+    """LsaQueryDomainInformationPolicy: `Answered` with a structure of `secpkg.contract.domain_policy`."""
+
+    id: int
+    information_class: int
+
+
+class SetDomainPolicy(Message, frozen=True):
+    """LsaSetDomainInformationPolicy: such a structure, or nil."""
+
+    id: int
+    information_class: int
+    information: msgspec.Raw
+
+
+class QueryForestTrust(Message, frozen=True):
+    """LsaQueryForestTrustInformation: `Answered` with an array of ``ForestTrustRecord``."""
+
+    id: int
+    trusted_domain_name: str
+
+
+class SetForestTrust(Message, frozen=True):
+    """LsaSetForestTrustInformation: such an array; `Answered` with one of ``ForestTrustCollision``."""
+
+    id: int
+    trusted_domain_name: str
+    records: msgspec.Raw
+    check_only: bool
 
 
 class Manage(Message, frozen=True):
@@ -395,8 +474,10 @@ ToAuthority = (
     | OpenPackage
     | ListPackages
     | LookupPackage
+    | LookupProvider
     | LogonUser
     | CallPackage
+    | FreeBuffer
     | RedeemToken
     | ReleaseReference
     | CloseToken
@@ -406,6 +487,10 @@ ToAuthority = (
     | LogonKey
     | ListSessions
     | GetSession
+    | QueryDomainPolicy
+    | SetDomainPolicy
+    | QueryForestTrust
+    | SetForestTrust
     | Manage
 )
 FromAuthority = (
