@@ -76,8 +76,10 @@ class Lsa:
         made, opened = await drive(operations.logon(self._connection, number, request))
         return Logon(self._connection, made, AccessToken(self._connection, opened))
 
-    async def call_authentication_package(self, package: str | int, data: bytes) -> ProtocolReply:
-        """LsaCallAuthenticationPackage (R75, R77)."""
+    async def call_authentication_package(self, package: str | int, data: bytes, *, domain: str = "") -> ProtocolReply:
+        """LsaCallAuthenticationPackage (R75, R77), with ``domain`` passed through."""
+        if domain:
+            return await drive(operations.call_other_domain(self._connection, package, data, domain))
         number = package if isinstance(package, int) else await self.lookup_authentication_package(package)
         return await drive(operations.call_package(self._connection, number, data))
 

@@ -21,6 +21,7 @@ from secpkg.authority.directory import PackageDirectory
 from secpkg.authority.fanout import logon_terminated
 from secpkg.authority.logon import Logon
 from secpkg.authority.logon_keys import LogonKeys
+from secpkg.authority.passthrough import Passthrough, call_for_application
 from secpkg.authority.policy import Policy
 from secpkg.authority.principals import Principal
 from secpkg.authority.quotas import Quotas
@@ -64,6 +65,8 @@ class LocalSecurityAuthority:
         self.policy = policy
         self.itself = ClientInfo(os.getpid(), os.geteuid(), os.getegid(), has_tcb_privilege=True)
         self._spawn = spawn
+        self.passthrough: Passthrough | None = None
+        """The way to other domains' authorities, when whoever composes this one has one."""
         self.quotas = Quotas(policy)
         self.credentials = SessionCredentials(vault, policy)
         self.logon_keys = LogonKeys(entropy)
@@ -85,6 +88,12 @@ class LocalSecurityAuthority:
     ) -> ProtocolReply:
         """LsaCallAuthenticationPackage: see `secpkg.authority.calls`."""
         return await calls.call_authentication_package(self, connection, package_id, submit_buffer)
+
+    async def call_other_domain(
+        self, connection: Connection, domain: str, package: str | int, submit_buffer: bytes
+    ) -> ProtocolReply:
+        """LsaCallAuthenticationPackage passed through: see `secpkg.authority.passthrough`."""
+        return await call_for_application(self, connection, domain, package, submit_buffer)
 
     def client_info(self, connection: Connection, token: int = 0) -> ClientInfo:
         """Who calls through a channel for which this handle is presented (lock 3); 0 presents nothing.

@@ -111,8 +111,15 @@ class Lsa:
         """
         return AccessToken(self._connection, run(operations.adopt(self._connection, descriptor)))
 
-    def call_authentication_package(self, package: str | int, data: bytes) -> ProtocolReply:
-        """LsaCallAuthenticationPackage: a trusted connection reaches CallPackage, others CallPackageUntrusted (R75)."""
+    def call_authentication_package(self, package: str | int, data: bytes, *, domain: str = "") -> ProtocolReply:
+        """LsaCallAuthenticationPackage: a trusted connection reaches CallPackage, others CallPackageUntrusted (R75).
+
+        With ``domain``, a trusted connection reaches LsaApCallPackagePassthrough of the package of that name at that
+        domain's authority (docs/adr/0014): STATUS_PRIVILEGE_NOT_HELD, STATUS_NO_SUCH_DOMAIN, STATUS_NO_LOGON_SERVERS,
+        STATUS_TRUSTED_RELATIONSHIP_FAILURE.
+        """
+        if domain:
+            return run(operations.call_other_domain(self._connection, package, data, domain))
         number = package if isinstance(package, int) else self.lookup_authentication_package(package)
         return run(operations.call_package(self._connection, number, data))
 

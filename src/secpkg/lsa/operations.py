@@ -95,6 +95,17 @@ async def call_package(connection: Connection, package: int, data: bytes) -> Pro
     return ProtocolReply(reply.data, status_of(reply.protocol_status))
 
 
+async def call_other_domain(connection: Connection, package: str | int, data: bytes, domain: str) -> ProtocolReply:
+    """LsaCallAuthenticationPackage, passed through: STATUS_PRIVILEGE_NOT_HELD (``trusted_connection_needed``)."""
+    if not connection.link.trusted:
+        raise SecurityError(Status.STATUS_PRIVILEGE_NOT_HELD, reason="trusted_connection_needed")
+    if len(data) > schema.MAX_SUBMIT_BUFFER:
+        raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason="submit_buffer_too_large")
+    number, name = (package, "") if isinstance(package, int) else (0, package)
+    reply = await _ask(connection, schema.CallPackage(next_id(), number, data, domain, name), schema.PackageAnswered)
+    return ProtocolReply(reply.data, status_of(reply.protocol_status))
+
+
 async def adopt(connection: Connection, descriptor: int) -> schema.TokenOpened:
     """A handle of the token that a descriptor stands for."""
     try:

@@ -17,6 +17,7 @@ import msgspec
 from secpkg.authority.connections import Connection
 from secpkg.authority.logon import Logon
 from secpkg.authority.lsa import LocalSecurityAuthority
+from secpkg.authority.passthrough import DomainTarget, PassthroughCall
 from secpkg.authority.targets import Origin, PackageTarget
 from secpkg.authority.tokens import AccessToken
 from secpkg.contract.requests import Request, Resume, drive
@@ -103,6 +104,8 @@ class Service:
     def ask(self, request: Request[object], resume: Resume) -> object:
         """What the authority's own coroutines await: functions of packages."""
         target = request.target
+        if isinstance(target, DomainTarget):
+            return self._ask_domain(request, resume)
         if not isinstance(target, PackageTarget):
             raise SecurityError(_INTERNAL, reason="request_without_target")
         entry = self.authority.packages.entry(target.package_id)
@@ -110,6 +113,12 @@ class Service:
         if port is None:
             raise SecurityError(Status.STATUS_NO_SUCH_PACKAGE, reason="module_is_gone")
         return port.package_call(target, request.function, request.arguments, resume)
+
+    def _ask_domain(self, request: Request[object], resume: Resume) -> object:
+        passthrough, (call,) = self.authority.passthrough, request.arguments
+        if passthrough is None or not isinstance(call, PassthroughCall):
+            raise SecurityError(_INTERNAL, reason="request_without_target")
+        return passthrough.call(call, resume)
 
     def lsa_call(self, origin: Origin, function: str, arguments: tuple[object, ...], resume: Resume) -> object:
         """What packages await: LSA functions."""
@@ -289,6 +298,11 @@ class Service:
             data, protocol_status = getattr(value, "data", b""), getattr(value, "protocol_status", 0)
             reply(PackageAnswered(number, data, protocol_status))
 
+        if message.domain:
+            package = message.name or message.package
+            passed = self.authority.call_other_domain(connection, message.domain, package, message.submit_buffer)
+            drive(passed, self.ask, done)
+            return
         coroutine = self.authority.call_authentication_package(connection, message.package, message.submit_buffer)
         drive(coroutine, self.ask, done)
 

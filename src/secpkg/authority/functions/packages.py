@@ -9,6 +9,7 @@ import msgspec
 from secpkg.authority.calls import call_other_package
 from secpkg.authority.fanout import accept_credentials, require_supplementals
 from secpkg.authority.functions.table import lsa_function
+from secpkg.authority.passthrough import call_by_name
 from secpkg.contract.flags import PrimaryCredentialFlag
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import PrimaryCredential, ProtocolReply, SupplementalCredential
@@ -34,12 +35,12 @@ async def call_package_passthrough(
     client_buffer_base: int,
     submit_buffer: bytes,
 ) -> ProtocolReply:
-    """CallPackagePassthrough (R89). There are no client addresses here: a base other than 0 is refused."""
+    """CallPackagePassthrough (R89), of the package ``DOMAIN\\Package`` also at that domain's authority (docs/adr/0014).
+    There are no client addresses here: a base other than 0 is refused.
+    """
     if client_buffer_base:
         raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason="client_buffer_base_not_zero")
-    return await call_other_package(
-        authority, origin, "call_package_passthrough", authentication_package, submit_buffer
-    )
+    return await call_by_name(authority, origin, authentication_package, submit_buffer)
 
 
 @lsa_function("update_credentials")
