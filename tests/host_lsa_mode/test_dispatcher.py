@@ -986,7 +986,7 @@ def test_spec_9_removing_twice_tells_the_package_once() -> None:
     assert len(lab.package.did("delete")) == 1
 
 
-def test_the_short_way_of_a_continuing_leg_comes_to_what_the_table_says():
+def test_the_short_way_of_a_continuing_leg_comes_to_what_the_table_says() -> None:
     """`Leg._end` moves a context by hand where it goes on; `TRANSITIONS` and `checked_step` are what it must equal."""
     assert {TRANSITIONS[phase, Event.CONTINUED] for phase in (Phase.NEW, Phase.PARTIAL)} == {Phase.PARTIAL}
     short, long = Bench(), Bench(traced=True)  # a traced leg takes the long way
