@@ -1,10 +1,10 @@
 # Every target sets up what it needs: a fresh clone on a bare Debian 12 with python3, venv, gcc, make and git is enough.
-# ARGS reaches pytest (`make quick ARGS="tests/ipc -x"`) and the benchmark.
+# ARGS reaches pytest (`make quick ARGS="tests/ipc -x"`), the benchmark and the proof.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help test quick cover demo bench lint fmt types layers clean
+.PHONY: help test quick cover prove demo bench lint fmt types layers clean
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -28,6 +28,9 @@ quick: $(READY) ## the inner loop: every test that is not slow
 
 cover: $(READY) ## every test, with the lines and branches that none of them reached
 	@$(BIN)/python -m pytest -q --cov --cov-report=term-missing $(ARGS)
+
+prove: $(READY) ## no stub survives: each working function and each rule's callable replaced (ARGS="--stale", "--check")
+	@$(BIN)/python -m tools.prove --write $(ARGS)
 
 demo: $(READY) ## what it looks like in use (KEEP=1 leaves what it made)
 	@KEEP="$(KEEP)" $(BIN)/python tools/demo.py

@@ -63,7 +63,7 @@ def test_functions_shows_a_table_and_counts_by_state(run: Run, states: None) -> 
     lines = result.stdout.splitlines()
     assert lines[0].split() == ["TABLE", "FUNCTION", "STATE", "WHERE", "PYTHON", "REASON"]
     assert lines[1].split() == ["sspi", "MakeSignature", "working", "sspi/raw.py:9", "secpkg.sspi.raw.make_signature"]
-    assert lines[-1] == "3 functions: 1 working, 1 unsupported, 1 refused"
+    assert lines[-1] == "3 functions: 1 working, 1 refused, 1 unsupported"
     starts = {line.index(word) for line, word in zip(lines[1:4], ("working", "refused", "unsupported"), strict=True)}
     assert len(starts) == 1, "columns are aligned"
 

@@ -10,11 +10,13 @@ import types
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 import secpkg.kit.functions as kit
-from secpkg.contract.implements import IMPLEMENTED, Implementation
+from secpkg.contract.implements import IMPLEMENTED, Implementation, State
 from secpkg.contract.reference import Function, functions
+from secpkg.kit import sources
 
 PACKAGE = Path(kit.__file__).parents[1]
 NOTHING = kit.Claims({}, {}, {})
@@ -40,9 +42,16 @@ def one(table: str, function: str, claimed: kit.Claims) -> kit.FunctionState:
     return kit.function_state(row, claimed)
 
 
-def marked(table: str, function: str, where: Callable[..., object], state: str = "working") -> kit.Claims:
-    mark = Implementation(where, "partial" if state == "partial" else "working", "the rest" * (state == "partial"))
-    return kit.Claims({(table, function): mark}, {}, {})
+def marked(table: str, function: str, where: Callable[..., object], state: State = "working") -> kit.Claims:
+    mark = Implementation(where, state, "the reason" * (state != "working"))
+    return proven(kit.Claims({(table, function): mark}, {}, {}))
+
+
+def proven(claimed: kit.Claims) -> kit.Claims:
+    """The same, with a current proof for whatever claims to work."""
+    found = {f"{row.table}.{row.function}": kit.implementation(row, claimed) for row in functions()}
+    digests = {key: sources.digest(one.where) for key, one in found.items() if one is not None}
+    return msgspec.structs.replace(claimed, proven=digests)
 
 
 def named_line(where: str) -> str:
@@ -72,10 +81,10 @@ def test_this_checkout_agrees_with_its_registries() -> None:
     assert set(claimed.authority) | set(claimed.host) <= names, "a table holds what is no LSA function"
     for state in kit.function_states(claimed):
         mark = claimed.marks.get((state.table, state.function))
-        if mark is not None and mark.state == "working":
-            assert state.state == "working"
+        if mark is not None and mark.state != "unsupported":
+            assert state.state == mark.state or (mark.state, state.state) == ("working", "unproven")
         assert (state.state == "working") or state.reason
-    assert 0 < kit.counts(kit.function_states(claimed))["refused"] < 15
+    assert kit.counts(kit.function_states(claimed))["refused"] < 15
 
 
 @pytest.mark.parametrize("row", functions(), ids=lambda row: f"{row.table}.{row.function}")
@@ -93,8 +102,8 @@ def test_a_function_works_when_it_is_marked_and_only_then(row: Function) -> None
 @pytest.mark.usefixtures("raw")
 def test_nothing_claimed_nothing_works() -> None:
     counted = kit.counts(kit.function_states(NOTHING))
-    assert counted["working"] == 0
-    assert counted["unsupported"] + counted["refused"] == len(functions())
+    assert counted["working"] == counted["unproven"] == counted["duty"] == 0
+    assert sum(counted.values()) == len(functions())
 
 
 @pytest.mark.usefixtures("raw")
@@ -106,8 +115,8 @@ def test_the_authority_and_the_host_claim_lsa_functions_by_python_name_in_both_t
         marked("lsa_secpkg", "CreateLogonSession", implementation),
     ):
         for table in ("lsa_secpkg", "lsa_dispatch"):
-            assert one(table, "CreateLogonSession", claimed).state == "working"
-        assert kit.counts(kit.function_states(claimed))["working"] == 2
+            assert one(table, "CreateLogonSession", proven(claimed)).state == "working"
+        assert kit.counts(kit.function_states(claimed))["unproven" if not claimed.proven else "working"] == 2
 
 
 @pytest.mark.parametrize("function", ["SaveSupplementalCredentials", "GetUserCredentials", "DummyFunction6"])
@@ -116,9 +125,10 @@ def test_what_the_documents_withhold_does_not_work_though_something_answers(func
     """R118: an entry of the table that answers the error is not a working function."""
     (name,) = [row.python_name for row in functions() if row.function == function]
     state = one("lsa_secpkg", function, kit.Claims({}, {name: implementation}, {}))
-    assert state.state == "unsupported"
+    assert state.state == "error"
     assert named_line(state.where) == "def implementation() -> None:"
-    assert one("lsa_secpkg", function, NOTHING).reason == state.reason
+    without = one("lsa_secpkg", function, NOTHING)
+    assert (without.state, without.reason) == ("error", state.reason)
 
 
 @pytest.mark.usefixtures("raw")
@@ -128,10 +138,40 @@ def test_kernel_mode_functions_are_refused() -> None:
     assert {state.function for state in refused} == {row.function for row in functions() if "kernel_mode" in row.flags}
 
 
+@pytest.mark.parametrize("state", ["duty", "error", "undocumented", "refused", "unsupported"])
 @pytest.mark.usefixtures("raw")
-def test_a_partial_implementation_says_what_is_missing() -> None:
-    state = one("sspi", "MakeSignature", marked("sspi", "MakeSignature", implementation, "partial"))
-    assert (state.state, state.reason) == ("working", "partly: the rest")
+def test_a_mark_says_why_a_function_is_not_working(state: State) -> None:
+    found = one("sspi", "MakeSignature", marked("sspi", "MakeSignature", implementation, state))
+    assert (found.state, found.reason) == (state, "the reason")
+
+
+@pytest.mark.usefixtures("raw")
+def test_what_has_no_page_and_no_claim_is_undocumented() -> None:
+    undocumented = {row.function for row in functions() if "undocumented" in row.flags}
+    states = kit.function_states(NOTHING)
+    assert {state.function for state in states if state.state == "undocumented"} == undocumented
+    assert one("lsa_mode", "LsaApLogonUserEx3", marked("lsa_mode", "LsaApLogonUserEx3", implementation)).state == (
+        "working"
+    )
+
+
+@pytest.mark.usefixtures("raw")
+def test_what_claims_to_work_is_unproven_until_it_is_proven_and_after_each_change() -> None:
+    claimed = marked("sspi", "MakeSignature", implementation)
+    assert one("sspi", "MakeSignature", claimed).state == "working"
+    for digests, reason in (({}, "no test has proven it"), ({"sspi.MakeSignature": "0" * 24}, "has changed")):
+        state = one("sspi", "MakeSignature", msgspec.structs.replace(claimed, proven=digests))
+        assert state.state == "unproven"
+        assert reason in state.reason
+
+
+@pytest.mark.usefixtures("raw")
+def test_a_function_without_a_source_is_unproven() -> None:
+    namespace: dict[str, Callable[..., object]] = {}
+    exec("def nowhere(): ...", namespace)
+    claim = Implementation(namespace["nowhere"], "working", "")
+    with pytest.raises(sources.NoSource):
+        kit.function_state(functions()[0], kit.Claims({(functions()[0].table, functions()[0].function): claim}, {}, {}))
 
 
 @pytest.mark.usefixtures("raw")

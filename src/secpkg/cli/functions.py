@@ -27,5 +27,5 @@ def command(only_table: str | None, only_state: str | None, as_json: bool) -> No
         ((one.table, one.function, one.state, one.where, one.python, one.reason) for one in chosen),
         states=2,
     )
-    counted = ", ".join(f"{count} {state}" for state, count in counts(chosen).items())
+    counted = ", ".join(f"{count} {state}" for state, count in counts(chosen).items() if count)
     output.say(f"\n{output.plural(len(chosen), 'function')}: {counted}".strip())

@@ -15,6 +15,10 @@ import click
 
 _COLOURS: Final = {
     "working": "green",
+    "duty": "green",
+    "error": "green",
+    "undocumented": "yellow",
+    "unproven": "red",
     "loaded": "green",
     "unsupported": "yellow",
     "draining": "yellow",

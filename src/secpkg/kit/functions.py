@@ -3,31 +3,40 @@
 Three sources agree on a function. `contract.reference` says that it is documented. Its *place* is what an author meets:
 the Protocol method of the contract, or the callable of ``secpkg.sspi.raw`` and ``secpkg.lsa.raw``. Its *implementation*
 is the code that has claimed it: a mark of `contract.implements`, an entry of the authority's table of LSA functions, or
-a function that the host answers itself. A function that nobody has claimed is unsupported, whatever else is there.
+a function that the host answers itself. A function that nobody has claimed is unsupported, whatever else is there;
+one that is claimed to work is working only while its proof is current (`secpkg.kit.proof`), else unproven.
 """
 
 from __future__ import annotations
 
 import functools
 import importlib
+import importlib.util
 import inspect
 import linecache
 import pkgutil
-import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import ModuleType
 from typing import Final, Literal
 
 import msgspec
 
 from secpkg.contract.implements import IMPLEMENTED, Implementation
 from secpkg.contract.reference import Function, functions, tables
+from secpkg.kit import proof, sources
 
-State = Literal["working", "unsupported", "refused"]
-STATES: Final[tuple[State, ...]] = ("working", "unsupported", "refused")
-
-_DEFINITION: Final = re.compile(r"\s*(?:async\s+def|def|class)\b")
+State = Literal["working", "duty", "error", "undocumented", "refused", "unsupported", "unproven"]
+"""Those of `secpkg.contract.implements`; ``unproven`` is what claims to be working without a current proof."""
+STATES: Final[tuple[State, ...]] = (
+    "working",
+    "duty",
+    "error",
+    "undocumented",
+    "refused",
+    "unsupported",
+    "unproven",
+)
 
 _CONTRACT: Final = {
     "authentication_package": ("secpkg.contract.lsa_mode.ap", "secpkg.contract.lsa_mode.ssp"),
@@ -36,6 +45,7 @@ _CONTRACT: Final = {
     "lsa_secpkg": ("secpkg.contract.lsa_mode.functions",),
     "lsa_dispatch": ("secpkg.contract.lsa_mode.functions",),
     "dll_functions": ("secpkg.contract.user_mode.functions",),
+    "subauth": ("secpkg.contract.subauthentication",),
 }
 _ENTRY_POINTS: Final = {
     ("lsa_mode", "SpLsaModeInitialize"): ("secpkg.contract.lsa_mode.ssp", "LsaModeInitialize"),
@@ -45,16 +55,23 @@ _RAW: Final = {"sspi": "secpkg.sspi.raw", "lsa_logon": "secpkg.lsa.raw"}
 _LSA_FUNCTION_TABLES: Final = ("lsa_secpkg", "lsa_dispatch")
 _AUTHORITY: Final = "secpkg.authority.functions"
 _RUNNING: Final = "secpkg.host.lsa_mode.running"
-_MARKED_ROOMS: Final = ("secpkg.host", "secpkg.runtime")
+_MARKED_ROOMS: Final = ("secpkg.host", "secpkg.authority", "secpkg.runtime", "secpkg.sspi", "secpkg.lsa", "secpkg.aio")
 """Where drivers may stand anywhere: every module of these is imported, so that no mark is missed."""
 
-_UNSUPPORTED_BY_FLAG: Final = {
+_ERROR_BY_FLAG: Final = {
     "reserved": "reserved: the documents keep the slot and say nothing of its use",
     "obsolete": "obsolete: documented as such, and answered with an error (R118)",
     "not_implemented": "documented as not implemented, and answered with an error (R118)",
-    "not_currently_called": "documented as not currently called",
 }
 _REFUSED_BY_FLAG: Final = {"kernel_mode": "for kernel-mode callers, which this platform does not have (spec/README 14)"}
+_UNDOCUMENTED_BY_FLAG: Final = {"undocumented": "in the header only: there is no page to go by"}
+_UNSUPPORTED_BY_FLAG: Final = {"not_currently_called": "documented as not currently called"}
+_UNCLAIMED: Final[tuple[tuple[State, Mapping[str, str]], ...]] = (
+    ("error", _ERROR_BY_FLAG),
+    ("refused", _REFUSED_BY_FLAG),
+    ("undocumented", _UNDOCUMENTED_BY_FLAG),
+    ("unsupported", _UNSUPPORTED_BY_FLAG),
+)
 _NOT_CLAIMED: Final = {
     "authentication_package": "no host path calls it yet",
     "lsa_mode": "no host path calls it yet",
@@ -64,7 +81,7 @@ _NOT_CLAIMED: Final = {
     "lsa_dispatch": "the authority does not offer it yet: STATUS_NOT_IMPLEMENTED",
     "sspi": "SSPI does not offer it yet: SEC_E_UNSUPPORTED_FUNCTION",
     "lsa_logon": "secpkg.lsa does not offer it yet: STATUS_NOT_IMPLEMENTED",
-    "subauth": "comes with MSV1_0",
+    "subauth": "no package here asks a subauthentication package yet",
 }
 
 
@@ -82,17 +99,24 @@ class FunctionState(msgspec.Struct, frozen=True):
     state: State
     reason: str
 
+    @property
+    def key(self) -> str:
+        """How tests and proofs name the function: ``table.Function``."""
+        return f"{self.table}.{self.function}"
+
 
 class NoPlace(LookupError):
     """A documented function that has no place in the code: a fault of the house, not of the caller."""
 
 
 class Claims(msgspec.Struct, frozen=True):
-    """What the imported code says of itself; see `claims`."""
+    """What the imported code says of itself, and what has been proven of it; see `claims`."""
 
     marks: Mapping[tuple[str, str], Implementation]
     authority: Mapping[str, object]
     host: Mapping[str, object]
+    proven: Mapping[str, str] = {}
+    """Digest of the implementation that was proven, by the function's key."""
 
 
 def _rooms() -> Iterator[ModuleType]:
@@ -109,13 +133,14 @@ def claims() -> Claims:
     not import, is an error and never an empty claim.
     """
     for _module in _rooms():
-        pass
+        pass  # importing is what makes the marks
     for name in _RAW.values():
         importlib.import_module(name)
     authority: Mapping[str, object] = importlib.import_module(_AUTHORITY).LSA_FUNCTIONS
     running = importlib.import_module(_RUNNING)
     host: Mapping[str, object] = running.LOCAL_FUNCTIONS
-    return Claims(IMPLEMENTED, authority, host)
+    proven = {key: one.implementation for key, one in proof.read().functions.items()}
+    return Claims(IMPLEMENTED, authority, host, proven)
 
 
 def function_states(claimed: Claims | None = None) -> tuple[FunctionState, ...]:
@@ -133,29 +158,41 @@ def counts(states: tuple[FunctionState, ...]) -> dict[State, int]:
 
 def function_state(row: Function, claimed: Claims) -> FunctionState:
     """The state of one documented function; see `function_states`."""
-    implementation = _implementation(row, claimed)
-    python, place = _place(row, implementation)
-    if implementation is not None:
-        where = _line(implementation.where)
-        if implementation.state != "unsupported":
-            reason = f"partly: {implementation.reason}" if implementation.state == "partial" else implementation.reason
-            return FunctionState(row.table, row.function, python, where, "working", reason)
-        refused = _by_flag(row, _REFUSED_BY_FLAG)
-        state: State = "refused" if refused else "unsupported"
-        return FunctionState(row.table, row.function, python, where, state, implementation.reason or refused)
-    where = _line(place) if place is not None else _row_line(row)
-    refused = _by_flag(row, _REFUSED_BY_FLAG)
-    if refused:
-        return FunctionState(row.table, row.function, python, where, "refused", refused)
-    reason = _by_flag(row, _UNSUPPORTED_BY_FLAG) or _NOT_CLAIMED[row.table]
-    return FunctionState(row.table, row.function, python, where, "unsupported", reason)
+    claim = implementation(row, claimed)
+    python, found = place(row)
+    where = _line(claim.where if claim is not None else found) if claim or found else _row_line(row)
+
+    def is_in(state: State, reason: str) -> FunctionState:
+        return FunctionState(row.table, row.function, python, where, state, reason)
+
+    if claim is not None and claim.state == "working":
+        return is_in(*_proven(f"{row.table}.{row.function}", claim, claimed))
+    if claim is not None and claim.state != "unsupported":
+        return is_in(claim.state, claim.reason)
+    for state, reasons in _UNCLAIMED:
+        reason = _by_flag(row, reasons)
+        if reason and (claim is None or state in ("error", "refused")):
+            return is_in(state, claim.reason if claim is not None and state == "refused" else reason)
+    return is_in("unsupported", claim.reason if claim is not None else _NOT_CLAIMED[row.table])
+
+
+def _proven(key: str, claim: Implementation, claimed: Claims) -> tuple[State, str]:
+    known = claimed.proven.get(key)
+    if known is None:
+        return "unproven", "it claims to work, and no test has proven it: make prove"
+    try:
+        current = sources.digest(claim.where) == known
+    except sources.NoSource:
+        return "unproven", "its source is not at hand"
+    return ("working", claim.reason) if current else ("unproven", "it has changed since it was proven: make prove")
 
 
 def _by_flag(row: Function, reasons: Mapping[str, str]) -> str:
     return next((reasons[flag] for flag in row.flags if flag in reasons), "")
 
 
-def _implementation(row: Function, claimed: Claims) -> Implementation | None:
+def implementation(row: Function, claimed: Claims) -> Implementation | None:
+    """Who has claimed a function, and how: a mark, the authority's table of LSA functions, or the host's."""
     tables_of_row = _LSA_FUNCTION_TABLES if row.table in _LSA_FUNCTION_TABLES else (row.table,)
     for table in (row.table, *tables_of_row):
         mark = claimed.marks.get((table, row.function))
@@ -168,22 +205,22 @@ def _implementation(row: Function, claimed: Claims) -> Implementation | None:
         found = getattr(entry, "implementation", entry)
         if callable(found):
             # An entry may be there to answer the documented error (R118): what the documents withhold does not work.
-            reason = _by_flag(row, _UNSUPPORTED_BY_FLAG)
-            return Implementation(found, "unsupported" if reason else "working", reason)
+            reason = _by_flag(row, _ERROR_BY_FLAG)
+            return Implementation(found, "error" if reason else "working", reason)
     return None
 
 
-def _place(row: Function, implementation: Implementation | None) -> tuple[str, Callable[..., object] | None]:
+def place(row: Function) -> tuple[str, Callable[..., object] | None]:
     """The dotted name of the function's place and the object there.
 
-    A function without one keeps its bare name and the row that documents it: those of MSV1_0's subauthentication until
-    MSV1_0 is here, and a function of SSPI or LSA logon that the raw floor leaves out.
+    A function without one keeps its bare name and the row that documents it: one of SSPI or LSA logon that the raw
+    floor leaves out, and those of subauthentication as long as the contract has none.
     """
     entry_point = _ENTRY_POINTS.get((row.table, row.function))
     if entry_point is not None:
         module, name = entry_point
         return f"{module}.{name}", vars(getattr(importlib.import_module(module), name))["__call__"]
-    if row.table in _CONTRACT:
+    if row.table in _CONTRACT and (row.table != "subauth" or importlib.util.find_spec(_CONTRACT["subauth"][0])):
         for module in _CONTRACT[row.table]:
             found = _methods(module).get(row.python_name)
             if found is not None:
@@ -209,20 +246,11 @@ def _methods(module: str) -> dict[str, Callable[..., object]]:
     }
 
 
-def _line(where: Callable[..., object]) -> str:
+def _line(where: Callable[..., object] | None) -> str:
     """File and line of the ``def`` or ``class`` of a callable, behind decorators and bound arguments."""
-    source: Callable[..., object] = inspect.unwrap(where)
-    while isinstance(source, functools.partial):
-        source = source.func
-    if not (inspect.isroutine(source) or inspect.isclass(source)):
-        source = type(source)
-    file = inspect.getsourcefile(source) or ""
-    code = getattr(source, "__code__", None)
-    # A code object begins at its first decorator. Reading a whole block, as inspect does for a class, is slow.
-    first = code.co_firstlineno if isinstance(code, CodeType) else inspect.getsourcelines(source)[1]
-    lines = linecache.getlines(file)[first - 1 :]
-    offset = next((number for number, line in enumerate(lines) if _DEFINITION.match(line)), 0)
-    return f"{_relative(file)}:{first + offset}"
+    assert where is not None
+    file, line = sources.place(where)
+    return f"{_relative(file)}:{line}"
 
 
 def _row_line(row: Function) -> str:
@@ -249,5 +277,7 @@ __all__ = [
     "counts",
     "function_state",
     "function_states",
+    "implementation",
+    "place",
     "tables",
 ]

@@ -1,0 +1,90 @@
+"""What is written of a proof, and whether what is written is current: from sources alone, without running a test."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from tools.prove.collect import ROOT, marked_files
+from tools.prove.swap import NoStub, function_of
+
+from secpkg.contract.reference import functions
+from secpkg.kit import functions as kit
+from secpkg.kit import proof, sources
+
+
+def test_digest(name: str, root: Path = ROOT) -> str:
+    """Digest of a test, ``path::Class::name``; `sources.NoSource` when it is gone."""
+    path, _, qualname = name.partition("::")
+    file = str(root / path)
+    return sources.digest_of(file, sources.named(file, qualname.replace("::", ".")))
+
+
+def function_proof(key: str, tests: list[str], claimed: kit.Claims) -> proof.Proof:
+    """Of a function that these tests have proven."""
+    row = next(row for row in functions() if f"{row.table}.{row.function}" == key)
+    claim = kit.implementation(row, claimed)
+    assert claim is not None
+    return proof.Proof(sources.digest(claim.where), {test: test_digest(test) for test in tests})
+
+
+def rule_proof(target: str, tests: list[str]) -> proof.Proof:
+    """Of a rule that depends on this callable."""
+    return proof.Proof(sources.digest(function_of(target)), {test: test_digest(test) for test in tests})
+
+
+def stale(proven: proof.Proven) -> list[str]:
+    """What is not proven as it stands now: one line for each function that claims to work and each marked rule."""
+    claimed = kit.claims()
+    found = []
+    for one in kit.function_states(claimed):
+        if one.state == "unproven":
+            found.append(f"{one.key}: {one.reason}")
+        elif one.state == "working":
+            found.extend(f"{one.key}: {text}" for text in _stale_tests(proven.functions[one.key]))
+    for rule, target, test in marked_rules():
+        known = proven.rules.get(rule, {}).get(target)
+        if known is None or test not in known.tests:
+            found.append(f"{rule}: {test} with {target} was never proven")
+    for rule, targets in proven.rules.items():
+        for target, one_proof in targets.items():
+            found.extend(f"{rule}: {text}" for text in _stale_rule(target, one_proof))
+    return found
+
+
+def _stale_rule(target: str, known: proof.Proof) -> Iterator[str]:
+    try:
+        if sources.digest(function_of(target)) != known.implementation:
+            yield f"{target} has changed since it was proven"
+    except (NoStub, sources.NoSource) as error:
+        yield str(error)
+    yield from _stale_tests(known)
+
+
+def _stale_tests(known: proof.Proof) -> Iterator[str]:
+    for test, digest in known.tests.items():
+        try:
+            if test_digest(test) != digest:
+                yield f"{test} has changed since it proved it"
+        except (sources.NoSource, OSError):
+            yield f"{test}, which proved it, is gone"
+
+
+def marked_rules(root: Path = ROOT) -> Iterator[tuple[str, str, str]]:
+    """(rule, callable, test) of each mark ``breaks`` with literal arguments, as the sources have it."""
+    for path in marked_files(root):
+        yield from _marks_of(ast.parse(path.read_text()), path.relative_to(root).as_posix())
+
+
+def _marks_of(node: ast.AST, name: str) -> Iterator[tuple[str, str, str]]:
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, sources.Definition):
+            continue
+        for decorator in child.decorator_list:
+            if isinstance(decorator, ast.Call) and ast.unparse(decorator.func).endswith("mark.breaks"):
+                arguments = [one.value for one in decorator.args if isinstance(one, ast.Constant)]
+                if len(arguments) == 2:
+                    yield str(arguments[0]), str(arguments[1]), f"{name}::{child.name}"
+        if isinstance(child, ast.ClassDef):
+            yield from _marks_of(child, f"{name}::{child.name}")
