@@ -19,15 +19,17 @@ _CALL_PARAMETERS = ("self", "call")
 
 
 class Signature:
-    """One function: its parameters but for ``self`` and ``call``, with codecs made when they are first needed."""
+    """One function: its parameters but for ``self``, ``call`` and what else the host supplies, with codecs made when
+    they are first needed.
+    """
 
     __slots__ = ("_arguments", "_function", "_result", "defaults", "name", "parameters", "takes_call")
 
-    def __init__(self, name: str, function: Callable[..., object]) -> None:
+    def __init__(self, name: str, function: Callable[..., object], supplied: Sequence[str] = ()) -> None:
         self.name = name
         self._function = function
         parameters = inspect.signature(function).parameters.values()
-        own = [p for p in parameters if p.name not in _CALL_PARAMETERS]
+        own = [p for p in parameters if p.name not in _CALL_PARAMETERS and p.name not in supplied]
         self.takes_call = any(p.name == "call" for p in parameters)
         self.parameters = tuple(p.name for p in own)
         self.defaults = {p.name: p.default for p in own if p.default is not p.empty}
@@ -87,10 +89,12 @@ def _decode(decoder: msgspec.msgpack.Decoder[Any], raw: msgspec.Raw, name: str) 
         raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason=f"arguments_do_not_fit_{name}") from None
 
 
-def signatures(protocols: Sequence[type]) -> dict[str, Signature]:
-    """Signatures of every function that the Protocols define themselves, by Python name."""
+def signatures(protocols: Sequence[type], supplied: Sequence[str] = ()) -> dict[str, Signature]:
+    """Signatures of every function that the Protocols define themselves, by Python name. Parameters named in
+    ``supplied`` are the host's to fill in (a handle's object) and do not travel.
+    """
     return {
-        name: Signature(name, function)
+        name: Signature(name, function, supplied)
         for protocol in protocols
         for name, function in vars(protocol).items()
         if not name.startswith("_") and inspect.isfunction(function)

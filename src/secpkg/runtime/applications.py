@@ -17,6 +17,7 @@ from secpkg.ipc.schema import (
     AcceptContext,
     AcquireCredentials,
     Answered,
+    CallFunction,
     CredentialsAcquired,
     DeleteContext,
     Done,
@@ -48,6 +49,8 @@ def handle(dispatcher: Dispatcher, channel: Channel, message: ToWorker, reply: R
             _acquire(dispatcher, channel, message, reply)
         elif isinstance(message, FreeCredentials):
             dispatcher.free(channel, message.credential, _done(message.id, reply))
+        elif isinstance(message, CallFunction):
+            _call(dispatcher, channel, message, reply)
         else:
             assert isinstance(message, QueryContext)
             _query(dispatcher, channel, message, reply)
@@ -136,3 +139,25 @@ def _query(dispatcher: Dispatcher, channel: Channel, message: QueryContext, repl
             reply(_failed(number, error))
 
     dispatcher.query(channel, message.context, message.attribute, done)
+
+
+def _call(dispatcher: Dispatcher, channel: Channel, message: CallFunction, reply: Reply) -> None:
+    number = message.id
+
+    def done(value: object, error: BaseException | None) -> None:
+        if error is not None:
+            reply(_failed(number, error))
+        elif value is None:
+            reply(Done(number))
+        else:
+            reply(Answered(number, value if isinstance(value, msgspec.Raw) else msgspec.Raw(encode(value))))
+
+    dispatcher.call_function(
+        channel,
+        message.function,
+        message.arguments,
+        done,
+        package_id=message.package,
+        credential_handle=message.credential,
+        handle=message.context,
+    )

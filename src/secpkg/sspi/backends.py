@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar, cast
 
 import msgspec
 
@@ -49,6 +49,18 @@ ATTRIBUTE_TYPES: Final[dict[int, type]] = {
     0xE: ContextFlags,
 }
 """What QueryContextAttributes gives, by SECPKG_ATTR_* number; other attributes are not supported."""
+
+T = TypeVar("T")
+
+_PROVIDED: Final = {
+    "add_credentials": (True, "credential"),
+    "query_credentials_attributes": (False, "credential"),
+    "set_credentials_attributes": (False, "credential"),
+    "change_account_password": (True, ""),
+    "apply_control_token": (False, "context"),
+    "set_context_attributes": (False, "context"),
+}
+"""What a plain SSP has in its own table: whether the function takes a call, and what it is called for."""
 
 _MESSAGES: Final = Capability.INTEGRITY | Capability.PRIVACY
 
@@ -101,6 +113,20 @@ class Backend(Protocol):
         ...
 
     async def query(self, context: object, attribute: int) -> ContextAttributes: ...
+
+    async def call(
+        self,
+        function: str,
+        arguments: tuple[object, ...],
+        kind: type[T],
+        *,
+        credential: object = 0,
+        context: object = 0,
+    ) -> T:
+        """Any function of `secpkg.host.lsa_mode.reachable`, by its Python name, whose result is of the type ``kind``.
+        SEC_E_UNSUPPORTED_FUNCTION where the package has none.
+        """
+        ...
 
 
 class WorkerBackend:
@@ -201,6 +227,31 @@ class WorkerBackend:
         except msgspec.MsgspecError as error:
             raise SecurityError(Status.SEC_E_INTERNAL_ERROR, reason="attribute_type") from error
 
+    async def call(
+        self,
+        function: str,
+        arguments: tuple[object, ...],
+        kind: type[T],
+        *,
+        credential: object = 0,
+        context: object = 0,
+    ) -> T:
+        opened = self.opened
+        raw = msgspec.Raw(schema.encode(arguments))
+        reply = await opened.ask(
+            schema.CallFunction(
+                next_id(), function, raw, opened.number, cast(int, credential or 0), cast(int, context or 0)
+            )
+        )
+        if isinstance(reply, schema.Done):
+            return given(None, kind)
+        if not isinstance(reply, schema.Answered):
+            raise _unexpected(reply)
+        try:
+            return msgspec.msgpack.decode(reply.value, type=kind)
+        except msgspec.MsgspecError as error:
+            raise SecurityError(Status.SEC_E_INTERNAL_ERROR, reason="result_type") from error
+
     def release(self, reference: bytes) -> None:
         """A reference that nobody redeemed."""
         release_reference(self.opened.connection, reference)
@@ -282,8 +333,31 @@ class ProviderBackend:
     async def query(self, context: object, attribute: int) -> ContextAttributes:
         return cast(ContextAttributes, self._call("query_context_attributes", _object(context), attribute))
 
+    async def call(
+        self,
+        function: str,
+        arguments: tuple[object, ...],
+        kind: type[T],
+        *,
+        credential: object = 0,
+        context: object = 0,
+    ) -> T:
+        shape = _PROVIDED.get(function)
+        if shape is None:
+            raise SecurityError(Status.SEC_E_UNSUPPORTED_FUNCTION, reason="function_missing")
+        takes_call, handle = shape
+        own = {"": (), "credential": (_object(credential),), "context": (_object(context),)}[handle]
+        return given(self._call(function, *((_call(),) if takes_call else ()), *own, *arguments), kind)
+
     def release(self, reference: bytes) -> None:
         """A plain SSP has no references."""
+
+
+def given(value: object, kind: type[T]) -> T:
+    """What a package returned, when it is what the contract asks."""
+    if not isinstance(value, kind):
+        raise SecurityError(Status.SEC_E_INTERNAL_ERROR, reason="result_type")
+    return value
 
 
 def _object(native: object) -> object:

@@ -6,7 +6,7 @@ that failed; a deleted one accepts only to be deleted again. One leg or deletion
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -40,6 +40,8 @@ _COMPLETE: Final = (Status.SEC_E_OK, Status.SEC_I_COMPLETE_NEEDED)
 _CONFIDENTIALITY: Final = 0x10
 _INTEGRITY: Final = (0x10000 | 0xC, 0x20000 | 0xC)
 """ISC_RET and ASC_RET: INTEGRITY, and what implies it (R174, R177)."""
+
+T = TypeVar("T")
 
 _PACKAGE_INFO: Final = 0xA
 _FLAGS: Final = 0xE
@@ -195,8 +197,21 @@ async def acquire(
     texts = [principal, *([identity.user, identity.domain, identity.password] if identity else [])]
     if any(text is not None and len(text) > schema.MAX_NAME for text in texts):
         raise SecurityError(Status.SEC_E_INVALID_PARAMETER, reason="name_too_long")
+    if identity is not None:
+        identity = await _clear(backend, identity)
     native, expiry = await backend.acquire(use, principal, identity, data, logon_id)
     return CredentialHandle(backend, native, expiry, use)
+
+
+async def _clear(backend: Backend, identity: AuthIdentity) -> AuthIdentity:
+    """What a package is given of an identity: a copy of its own, which SspiZeroAuthIdentity does not reach, and never a
+    sealed one.
+    """
+    if not identity.encrypted:
+        return msgspec.structs.replace(identity)
+    from secpkg.sspi.protection import Asker, opened
+
+    return await opened(identity, Asker(connection=backend.opened and backend.opened.connection))
 
 
 async def free(credential: CredentialHandle) -> None:
@@ -407,6 +422,42 @@ async def _asked(context: ContextHandle, attribute: int) -> ContextAttributes:
             if error.status is not Status.SEC_E_UNSUPPORTED_FUNCTION or context.backend.opened is None:
                 raise
     return await context.backend.query(context.native, attribute)
+
+
+async def call_credential(credential: CredentialHandle, function: str, *arguments: object, kind: type[T]) -> T:
+    """A function of `secpkg.host.lsa_mode.reachable` for a credential, by its Python name; ``arguments`` are those of
+    the contract but for ``call`` and the credential, ``kind`` is the type of the result (`NoneType` for none).
+
+    SEC_E_INVALID_HANDLE for a credential that was freed, SEC_E_UNSUPPORTED_FUNCTION where the package has no such
+    function, STATUS_PRIVILEGE_NOT_HELD, STATUS_INVALID_PARAMETER for arguments that do not fit.
+    """
+    if not isinstance(credential, CredentialHandle) or not credential.native:
+        raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="credential_freed")
+    return await credential.backend.call(function, arguments, kind, credential=credential.native)
+
+
+async def call_context(
+    context: ContextHandle, function: str, *arguments: object, kind: type[T], use: str = "control"
+) -> T:
+    """The same for a context; ``use`` is what it is used for in `LEGAL`. One leg, deletion or such call at a time
+    (spec/README 7): SEC_E_INVALID_HANDLE (``context_busy``) for a second one.
+    """
+    if not isinstance(context, ContextHandle):
+        raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="context_null")
+    try:
+        context.turn.pop()
+    except IndexError:
+        raise busy() from None
+    try:
+        context.require(use)
+        return await context.backend.call(function, arguments, kind, context=context.native)
+    finally:
+        context.turn.append(None)
+
+
+async def call_package(backend: Backend, function: str, *arguments: object, kind: type[T]) -> T:
+    """The same for a package alone."""
+    return await backend.call(function, arguments, kind)
 
 
 async def complete_token(context: ContextHandle, token: bytes) -> bytes:

@@ -79,11 +79,13 @@ class Credential:
 
 
 class Context:
-    """A context handle: the package's object and where the context is."""
+    """A context handle: the package's object and where the context is. One that was made from metadata has no role
+    before its first leg (R168).
+    """
 
     __slots__ = ("busy", "credential", "doomed", "handle", "package", "phase", "role", "state")
 
-    def __init__(self, handle: int, package: HostedPackage, credential: Credential, role: Role) -> None:
+    def __init__(self, handle: int, package: HostedPackage, credential: Credential, role: Role | None) -> None:
         self.handle = handle
         self.package = package
         self.credential = credential

@@ -11,8 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+import msgspec
+
 from secpkg.contract.flags import CallAttribute, CredentialUse
 from secpkg.contract.implements import implements
+from secpkg.contract.lsa_mode.ssp import MetaData
 from secpkg.contract.requests import Done
 from secpkg.contract.signatures import signatures
 from secpkg.contract.status import SecurityError, Status
@@ -26,6 +29,15 @@ from secpkg.contract.values import (
 from secpkg.host.lsa_mode.channel import Channel, Context, Credential, Phase, Role
 from secpkg.host.lsa_mode.leg import Leg, StepDone
 from secpkg.host.lsa_mode.load import LOGON_FUNCTIONS, PROTOCOLS, HostedPackage
+from secpkg.host.lsa_mode.reachable import (
+    REACHABLE,
+    Reach,
+    Target,
+    arguments_of,
+    nonsense,
+    reach,
+    result_of,
+)
 from secpkg.host.lsa_mode.running import Running, Surroundings, ignore
 from secpkg.host.lsa_mode.steps import is_time
 
@@ -109,7 +121,7 @@ class Dispatcher:
         def finished(value: object, error: BaseException | None) -> None:
             channel.acquiring -= 1
             if error is None and not (isinstance(value, Acquired) and is_time(value.expiry)):
-                error = _nonsense(value)
+                error = nonsense(value)
             if error is not None or not isinstance(value, Acquired):
                 if running.event is not None and error is not None:
                     running.event.failed(error)
@@ -175,7 +187,9 @@ class Dispatcher:
         if handle:
             context = channel.contexts.get(handle) or channel.context(handle)
             if context.role is not role or (context.phase is not _PARTIAL and context.phase is not _NEW):
-                raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason=f"context_is_{context.phase.value}")
+                if context.role is not None or context.busy:
+                    raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason=f"context_is_{context.phase.value}")
+                context.role = role
             if context.busy:
                 raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="context_is_busy")  # spec/README 7
             if credential is not None and credential is not context.credential:
@@ -237,30 +251,155 @@ class Dispatcher:
         arguments = (call, context.state)
         self._plain(context.package, "SpDeleteContext", function, arguments, channel, deleted, context.handle)
 
-    @implements("lsa_mode", "SpQueryContextAttributes")
+    # --- the functions of `reachable` ------------------------------------------------------------------------------
+
     def query(self, channel: Channel, handle: int, attribute: int, done: Done) -> None:
-        """QueryContextAttributes of the LSA half."""
+        """QueryContextAttributes of the LSA half; ``done`` gets the value."""
+        found = REACHABLE["query_context_attributes"]
         context = channel.context(handle)
         function = context.package.table.get("query_context_attributes")
         if function is None:
             raise unsupported("query_context_attributes")
-        if context.phase is not Phase.COMPLETE:
-            raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason=f"context_is_{context.phase.value}")
-        if context.busy:
-            raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="context_is_busy")  # spec/README 7
+        _require_idle(context, found)
+
+        def checked(value: object) -> object:
+            if not isinstance(value, ContextAttributes):
+                raise nonsense(value)
+            return value
+
+        self._call(channel, found, context.package, function, (context.state, attribute), checked, done, context)
+
+    def call_function(
+        self,
+        channel: Channel,
+        name: str,
+        arguments: msgspec.Raw,
+        done: Done,
+        *,
+        package_id: int = 0,
+        credential_handle: int = 0,
+        handle: int = 0,
+    ) -> None:
+        """Any function of the table `REACHABLE`; ``done`` gets what `result_of` says, and of a function that may make a
+        context the pair of its handle and that.
+        """
+        found, signature = reach(name, channel)
+        credential = context = None
+        if found.target is Target.EITHER and not credential_handle and not handle:
+            raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="both_handles_null")  # R168
+        if found.target is Target.CREDENTIAL or (found.target is Target.EITHER and credential_handle):
+            credential = channel.credential(credential_handle)
+        if found.target is Target.CONTEXT or (found.target is Target.EITHER and handle):
+            context = channel.context(handle)
+            if credential is not None and credential is not context.credential:
+                raise SecurityError(Status.SEC_E_WRONG_CREDENTIAL_HANDLE, reason="credential_of_another_context")
+        owner = context or credential
+        package = owner.package if owner is not None else self.package(package_id)
+        function = package.table.get(name)
+        if function is None:
+            raise unsupported(name)
+        if package.package_id not in self._packages:
+            raise SecurityError(Status.SEC_E_SECPKG_NOT_FOUND, reason="package_unloaded")
+        if context is not None:
+            _require_idle(context, found)
+        given = arguments_of(found, signature, arguments, channel)
+        if found.target is Target.EITHER:
+            self._call_metadata(channel, found, function, given, done, credential, context)
+            return
+        state = () if owner is None else (owner.state,)
+
+        def checked(value: object) -> object:
+            return result_of(name, signature, value)
+
+        self._call(
+            channel,
+            found,
+            package,
+            function,
+            (*state, *given),
+            checked,
+            done,
+            context,
+            credential,
+            signature.takes_call,
+        )
+
+    def _call_metadata(
+        self,
+        channel: Channel,
+        found: Reach,
+        function: Callable[..., object],
+        given: tuple[object, ...],
+        done: Done,
+        credential: Credential | None,
+        context: Context | None,
+    ) -> None:
+        """SpQueryMetaData and SpExchangeMetaData, which make a context where there is none (R168)."""
+        made = context is None
+        if context is None:
+            assert credential is not None
+            if credential.package.draining:
+                raise SecurityError(Status.SEC_E_SECPKG_NOT_FOUND, reason="package_draining")
+            channel.room_for_context()
+            context = Context(channel.new_handle(), credential.package, credential, None)
+            channel.contexts[context.handle] = context
+            channel.half_open += 1
+            credential.contexts += 1
+        held = context
+
+        def checked(value: object) -> object:
+            state, data = (value.context, value.data) if isinstance(value, MetaData) else (value, None)
+            if state is None or (found is REACHABLE["query_meta_data"] and not isinstance(data, bytes)):
+                raise nonsense(value)
+            held.state = state
+            return held.handle, data
+
+        arguments = (held.credential.state, held.state, *given)
+        self._call(channel, found, held.package, function, arguments, checked, done, held, made=made)
+
+    def _call(
+        self,
+        channel: Channel,
+        found: Reach,
+        package: HostedPackage,
+        function: Callable[..., object],
+        arguments: tuple[object, ...],
+        checked: Callable[[object], object],
+        done: Done,
+        context: Context | None = None,
+        credential: Credential | None = None,
+        takes_call: bool = True,
+        made: bool = False,
+    ) -> None:
+        """Call a function of the table, for a context that is busy meanwhile or a credential that is kept meanwhile."""
 
         def finished(value: object, error: BaseException | None) -> None:
-            context.busy = False
-            if context.doomed:
-                self.remove(channel, context, channel.attributes, ignore)
-            if error is None and not isinstance(value, ContextAttributes):
-                value, error = None, _nonsense(value)
-            _unless_closed(channel, done)(value, error)
+            result: object = None
+            if error is None:
+                try:
+                    result = checked(value)
+                except SecurityError as wrong:
+                    error = wrong
+            if credential is not None:
+                self._let_go(channel, credential)
+            if context is not None:
+                context.busy = False
+                if context.doomed or (made and error is not None):
+                    self.remove(channel, context, channel.attributes, ignore)
+            if running.event is not None:
+                running.event.handle = 0 if context is None else context.handle
+                if error is not None:
+                    running.event.failed(error)
+            running.report()
+            _unless_closed(channel, done)(result, error)
 
-        context.busy = True
+        if context is not None:
+            context.busy = True
+        if credential is not None:
+            credential.contexts += 1
         call = self.surroundings.call(channel.caller)
-        arguments = (call, context.state, attribute)
-        self._plain(context.package, "SpQueryContextAttributes", function, arguments, channel, finished, handle)
+        running = Running(self.surroundings, package, found.documented, finished, channel=channel.number, call=call)
+        running.start(function, *((call,) if takes_call else ()), *arguments)
 
     def close(self, channel: Channel) -> None:
         """The application is gone: run its handles down, each exactly once, contexts before credentials (R193)."""
@@ -288,6 +427,7 @@ class Dispatcher:
         caller: ClientInfo,
         done: Done,
         call_id: int = 0,
+        client_buffer_base: int = 0,
     ) -> None:
         """Call a function of a package for the authority (LsaAp*, SpAcceptCredentials, SpShutdown)."""
         package = self.package(package_id)
@@ -295,6 +435,8 @@ class Dispatcher:
         if function is None:
             raise unsupported(function_name)
         call = self.surroundings.call(caller)
+        if client_buffer_base:
+            call = msgspec.structs.replace(call, client_buffer_base=client_buffer_base)
         if SIGNATURES[function_name].takes_call:
             arguments = (call, *arguments)
 
@@ -328,8 +470,12 @@ class Dispatcher:
         running.start(function, *arguments)
 
 
-def _nonsense(value: object) -> SecurityError:
-    return SecurityError(Status.SEC_E_INTERNAL_ERROR, reason=f"package_returned_{type(value).__name__}")
+def _require_idle(context: Context, found: Reach) -> None:
+    """Refuse a function in a phase of the context that is not its own, and beside another call."""
+    if context.phase not in found.phases:
+        raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason=f"context_is_{context.phase.value}")
+    if context.busy:
+        raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="context_is_busy")  # spec/README 7
 
 
 def _unless_closed(channel: Channel, done: Done) -> Done:
@@ -347,3 +493,8 @@ def _documented(python_name: str) -> str:
         return "SpGetCredUIContext"
     prefix = "LsaAp" if python_name in _LSA_AP else "Sp"
     return prefix + "".join(part.capitalize() for part in python_name.split("_"))
+
+
+for _reach in REACHABLE.values():
+    if _reach.documented != "SpGetExtendedInformation":  # asked at load too, and claimed there
+        implements("lsa_mode", _reach.documented)(Dispatcher.call_function)
