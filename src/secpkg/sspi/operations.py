@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from secpkg.contract.flags import SECURITY_NATIVE_DREP
+from secpkg.contract.implements import implements
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import (
     NEVER,
@@ -460,6 +461,7 @@ async def call_package(backend: Backend, function: str, *arguments: object, kind
     return await backend.call(function, arguments, kind)
 
 
+@implements("user_mode", "SpCompleteAuthToken")
 async def complete_token(context: ContextHandle, token: bytes) -> bytes:
     """CompleteAuthToken (R189): the token to send."""
     context.require("complete_token")
@@ -474,6 +476,7 @@ async def complete_token(context: ContextHandle, token: bytes) -> bytes:
     return completed
 
 
+@implements("user_mode", "SpGetContextToken")
 async def own_token(context: ContextHandle) -> schema.TokenOpened:
     """The access token of the context, redeemed at the authority when it is first wanted (lock 5).
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from secpkg.contract.implements import implements
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import MAX_PACKED_CONTEXT, Buffer, ContextAttributes, Message, SecBuffer, Sizes
 from secpkg.host.tables import Table
@@ -220,6 +221,7 @@ class UserContext:
 
     # --- buffers -------------------------------------------------------------------------------------------------
 
+    @implements("user_mode", "SpMakeSignature")
     def make_signature(self, quality_of_protection: int, message: Message, sequence_number: int) -> None:
         """MakeSignature: no TOKEN buffer is SEC_E_INVALID_TOKEN (R215), nor one that is too small."""
         self.sizes()
@@ -227,11 +229,13 @@ class UserContext:
         _token(message, self._signature)
         self._use(self._sender, self._sign, (quality_of_protection, _shielded(message), sequence_number))
 
+    @implements("user_mode", "SpVerifySignature")
     def verify_signature(self, message: Message, sequence_number: int) -> int:
         """VerifySignature: the quality of protection."""
         _token(message, 0)
         return _quality(self._use(self._receiver, self._verify, (_shielded(message), sequence_number)))
 
+    @implements("user_mode", "SpSealMessage")
     def seal_message(self, quality_of_protection: int, message: Message, sequence_number: int) -> None:
         """EncryptMessage: no writable DATA buffer is SEC_E_INVALID_TOKEN (R211, R221); more than one, and a TOKEN
         buffer that is missing or too small, is STATUS_INVALID_PARAMETER (R219).
@@ -246,6 +250,7 @@ class UserContext:
                 raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason="buffers")
         self._use(self._sender, self._seal, (quality_of_protection, _shielded(message), sequence_number))
 
+    @implements("user_mode", "SpUnsealMessage")
     def unseal_message(self, message: Message, sequence_number: int) -> int:
         """DecryptMessage: the quality of protection. No DATA (or STREAM) buffer is SEC_E_INVALID_TOKEN (R221)."""
         if not any(b.type & TYPE_MASK in (DATA, STREAM) for b in message):
@@ -254,6 +259,7 @@ class UserContext:
 
     # --- the rest of the table -----------------------------------------------------------------------------------
 
+    @implements("user_mode", "SpQueryContextAttributes (user mode)")
     def query(self, attribute: int) -> ContextAttributes:
         """QueryContextAttributes; SEC_E_UNSUPPORTED_FUNCTION for what the package does not offer."""
         value = self.function("query_context_attributes")(self._context, attribute)
@@ -284,6 +290,7 @@ class UserContext:
         self._trailer = value.security_trailer
         return value
 
+    @implements("user_mode", "SpDeleteContext (user mode)")
     def delete(self) -> None:
         """SpDeleteContext of the user half, exactly once (spec/README 9); later calls do nothing."""
         if self._alive:
@@ -341,6 +348,7 @@ def _quality(value: object) -> int:
     return value if isinstance(value, int) else 0
 
 
+@implements("user_mode", "SpInitUserModeContext")
 def map_context(table: Table, packed: bytes, *, integrity: bool, confidentiality: bool) -> UserContext:
     """SpInitUserModeContext: the context that a packed context describes (R156, R160)."""
     context = package_call(table["init_user_mode_context"], check_packed_context(packed))

@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from secpkg.contract.flags import Capability, InterfaceVersion
+from secpkg.contract.implements import implements
 from secpkg.contract.status import SecurityError, Status
 from secpkg.host.tables import Table, TableFault, build_table
 from secpkg.host.user_mode.trace import observed, observed_initialize
@@ -80,17 +81,21 @@ class _Services:
         self._packages = packages
         self.callbacks: dict[int, Callable[[int, int, bytes], bytes]] = {}
 
+    @implements("dll_functions", "AllocateHeap")
     def allocate_heap(self, length: int) -> bytearray:
         if not 0 <= length <= 1 << 30:
             raise SecurityError(Status.SEC_E_INSUFFICIENT_MEMORY, reason="length")
         return bytearray(length)
 
+    @implements("dll_functions", "FreeHeap")
     def free_heap(self, base: bytearray) -> None:
         base.clear()
 
+    @implements("dll_functions", "RegisterCallback")
     def register_callback(self, callback_id: int, callback: Callable[[int, int, bytes], bytes]) -> None:
         self.callbacks[callback_id] = callback
 
+    @implements("dll_functions", "LocatePackageById")
     def locate_package_by_id(self, package_id: int) -> object:
         return self._packages(package_id)
 
@@ -98,6 +103,7 @@ class _Services:
 class Module:
     """A module whose SpUserModeInitialize has run."""
 
+    @implements("user_mode", "SpUserModeInitialize")
     def __init__(self, entry_point: str, initialize: Callable[[InterfaceVersion], UserModuleTables]) -> None:
         self.entry_point = entry_point
         self._objects: dict[int, object] = {}
@@ -117,6 +123,7 @@ class Module:
                 raise _refusal(Status.SEC_E_SECPKG_NOT_FOUND, "user_half_duplicate", text)
             self.packages[loaded.name] = loaded
 
+    @implements("user_mode", "SpInstanceInit")
     def _package(self, package: object, version: InterfaceVersion) -> UserPackage:
         name = getattr(package, "name", None)
         if not isinstance(name, str) or not name:
