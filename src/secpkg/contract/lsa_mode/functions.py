@@ -64,6 +64,15 @@ class CrackedName(Value, frozen=True):
     dns_domain_name: str
 
 
+class SharedPiece(Value, frozen=True):
+    """Result of AllocateSharedMemory: an address within the section, and the bytes there, writable. Clients write into
+    them too (R131). The view ends with the piece.
+    """
+
+    address: int
+    memory: memoryview
+
+
 class EncryptedCredential(Value, frozen=True):
     """``ENCRYPTED_CREDENTIALW``: a credential manager entry."""
 
@@ -238,13 +247,21 @@ class Accounts(Protocol):
         ...
 
     def expand_auth_data_for_domain(self, auth_data: AuthData) -> Awaitable[AuthData]:
-        """ExpandAuthDataForDomain (R259). Page: ntsecpkg/nc-ntsecpkg-lsa_expand_auth_data_for_domain."""
+        """ExpandAuthDataForDomain: the groups of this domain in which the account is are added (R259).
+        STATUS_NO_SUCH_USER for a SID of this domain without account.
+        Page: ntsecpkg/nc-ntsecpkg-lsa_expand_auth_data_for_domain.
+        """
         ...
 
     def crack_single_name(
         self, format_offered: int, name: str, requested_format: int, prefix: str = "", perform_at_gc: bool = False
     ) -> Awaitable[CrackedName]:
-        """CrackSingleName (R260). Page: ntsecpkg/nc-ntsecpkg-lsa_crack_single_name."""
+        """CrackSingleName: the formats are `secpkg.contract.directory.NameFormat`, of which an account store knows
+        account name, display name, user principal name, SID and domain. STATUS_UNSUCCESSFUL, with the directory's code
+        (`directory.CrackError`) as the reason and the nearest status as substatus; the SID is no format to ask for
+        (R260). ``perform_at_gc`` and ``prefix`` change nothing: the store is all the directory there is.
+        Page: ntsecpkg/nc-ntsecpkg-lsa_crack_single_name.
+        """
         ...
 
     def get_service_account_password(
@@ -409,7 +426,7 @@ class SharedMemory(Protocol):
         """CreateSharedMemory. Page: ntsecpkg/nc-ntsecpkg-lsa_create_shared_memory."""
         ...
 
-    def allocate_shared_memory(self, shared_memory: int, size: int) -> Awaitable[int]:
+    def allocate_shared_memory(self, shared_memory: int, size: int) -> Awaitable[SharedPiece]:
         """AllocateSharedMemory. Page: ntsecpkg/nc-ntsecpkg-lsa_allocate_shared_memory."""
         ...
 

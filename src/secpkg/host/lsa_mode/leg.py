@@ -62,6 +62,19 @@ class Leg(Running):
         self.told = told
         self.step: Step
 
+    def at_end(self, call: Callable[[], object]) -> None:
+        told, removes = self.told, self.removes  # one of them is asked at the end of every leg, or both
+
+        def told_then(handle: int, step: Step) -> None:
+            call()
+            told(handle, step)
+
+        def removed_then(channel: Channel, context: Context, attributes: CallAttribute, done: Done) -> None:
+            call()
+            removes(channel, context, attributes, done)
+
+        self.told, self.removes = told_then, removed_then
+
     def _end(self, value: object, error: BaseException | None) -> None:
         # In place of a function that is told: the leg would hold it, it would hold the leg, and both wait for the
         # garbage collector.

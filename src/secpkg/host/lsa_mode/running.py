@@ -13,11 +13,14 @@ from types import CoroutineType
 from typing import Final, Protocol
 
 from secpkg.contract.flags import CallAttribute
-from secpkg.contract.lsa_mode.functions import CallInfo
 from secpkg.contract.requests import PARKED, Done, ForeignAwait, Request, Resume, drive, go_on
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import Call, ClientInfo, LogonAudit
+from secpkg.host.lsa_mode.holdings import Holdings
 from secpkg.host.lsa_mode.load import HostedPackage
+from secpkg.host.lsa_mode.local import LOCAL_FUNCTIONS, answer_here
+from secpkg.host.lsa_mode.local.callbacks import Clients
+from secpkg.host.lsa_mode.scheduling import Scheduler
 
 _AUDITS: Final = frozenset({"audit_logon", "audit_logon_ex"})
 _TOKENS: Final = frozenset({"convert_auth_data_to_token", "create_token", "create_token_ex"})
@@ -74,9 +77,20 @@ Observer = Callable[[TraceEvent], None]
 
 
 class Surroundings:
-    """What every call of a host shares: the link, the clock, chance, the observer."""
+    """What every call of a host shares: the link, the clock, chance, the observer, and what packages hold."""
 
-    __slots__ = ("calls", "clock", "entropy", "link", "observer", "protect", "timeout")
+    __slots__ = (
+        "_holdings",
+        "calls",
+        "clients",
+        "clock",
+        "entropy",
+        "link",
+        "observer",
+        "protect",
+        "scheduler",
+        "timeout",
+    )
 
     def __init__(
         self,
@@ -93,12 +107,48 @@ class Surroundings:
         self.protect = protect
         self.timeout = timeout
         self.observer: Observer | None = None
+        self.scheduler: Scheduler | None = None
+        self.clients: Clients | None = None
         self.calls = 0
+        self._holdings: dict[int, Holdings] = {}
 
     def call(self, caller: ClientInfo, attributes: CallAttribute = CallAttribute(0)) -> Call:  # noqa: B008 - immutable
         """A `Call` that begins now."""
         self.calls += 1
         return Call(caller, self.clock(), self.entropy, time.monotonic() + self.timeout, attributes)
+
+    def holdings(self, package: HostedPackage) -> Holdings:
+        """What a package holds of this host."""
+        held = self._holdings.get(package.package_id)
+        if held is None:
+            held = self._holdings[package.package_id] = Holdings()
+        return held
+
+    def package_ended(self, package_id: int) -> None:
+        """A package's end: everything that it holds is released, and nothing calls it back any more."""
+        self._holdings.setdefault(package_id, Holdings()).end()
+
+    def all_holdings(self) -> tuple[Holdings, ...]:
+        """Those of every package that holds something."""
+        return tuple(self._holdings.values())
+
+    def call_back(
+        self,
+        package: HostedPackage,
+        name: str,
+        coroutine: Coroutine[object, object, object],
+        returned: Callable[[], object],
+    ) -> None:
+        """Drive a callback of a package, for no client. What it raises goes to the observer and to nobody else."""
+
+        def done(_value: object, _error: BaseException | None) -> None:
+            running.report()
+            returned()
+
+        running = Running(self, package, name, done)
+        if running.event is not None:
+            running.event.kind = "callback"
+        running.start(lambda: coroutine)
 
 
 class Running:
@@ -164,9 +214,8 @@ class Running:
     def ask(self, request: Request[object], resume: Resume) -> object:
         """Answer what the coroutine awaits: here, or by the authority."""
         function = request.function
-        local = LOCAL_FUNCTIONS.get(function)
-        if local is not None:
-            return local(self, *request.arguments)
+        if function in LOCAL_FUNCTIONS:
+            return answer_here(self, function, request.arguments, resume)
         surroundings = self.surroundings
         recorder = None
         if function in _AUDITS or function in _TOKENS:
@@ -196,6 +245,21 @@ class Running:
             observer,
             resume,
         )
+
+    @property
+    def holdings(self) -> Holdings:
+        """What the package holds."""
+        return self.surroundings.holdings(self.package)
+
+    def at_end(self, call: Callable[[], object]) -> None:
+        """Have something called when the package has returned, before anyone is told what."""
+        done = self._done
+
+        def ended(value: object, error: BaseException | None) -> None:
+            call()
+            done(value, error)
+
+        self._done = ended
 
     def _end(self, value: object, error: BaseException | None) -> None:
         if self.event is not None:
@@ -294,32 +358,14 @@ def ignore(_value: object, _error: BaseException | None) -> None:
     """A ``done`` of a call whose outcome nobody waits for; the trace has it."""
 
 
-def _get_client_info(running: Running) -> ClientInfo:
-    if running.call is None:
-        raise SecurityError(Status.STATUS_UNSUCCESSFUL, reason="no_client")
-    return running.call.caller
-
-
-def _get_call_info(running: Running) -> CallInfo:
-    if running.call is None:
-        raise SecurityError(Status.STATUS_UNSUCCESSFUL, reason="no_client")
-    caller = running.call.caller
-    return CallInfo(caller.process_id, caller.thread_id, running.call.attributes, running.surroundings.calls)
-
-
-def _protect(running: Running, buffer: bytearray) -> None:
-    if not isinstance(buffer, bytearray):
-        raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason="protect_memory_needs_a_bytearray")
-    running.surroundings.protect(buffer)
-
-
-LOCAL_FUNCTIONS: Final[dict[str, Callable[..., object]]] = {
-    "get_client_info": _get_client_info,
-    "get_client_info_ex": _get_client_info,
-    "get_call_info": _get_call_info,
-    "protect_memory": _protect,
-    "unprotect_memory": _protect,
-}
-"""LSA functions that the host answers: `protect` is its own inverse."""
-
-__all__ = ["ForeignAwait", "Link", "Observer", "Running", "Surroundings", "TraceEvent", "as_security_error", "ignore"]
+__all__ = [
+    "LOCAL_FUNCTIONS",
+    "ForeignAwait",
+    "Link",
+    "Observer",
+    "Running",
+    "Surroundings",
+    "TraceEvent",
+    "as_security_error",
+    "ignore",
+]
