@@ -9,12 +9,13 @@ shows nothing. What was proven is written down by content; ``--check`` compares 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from tools.prove import record
-from tools.prove.collect import collect, marked_files
+from tools.prove.collect import ROOT, collect, marked_files
 from tools.prove.prove import Report, prove
 
 from secpkg.kit import functions as kit
@@ -29,16 +30,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--stale", action="store_true", help="only what has no current proof")
     parser.add_argument("--write", action="store_true", help="write what was proven to kit/proven.json")
     parser.add_argument("--check", action="store_true", help="whether kit/proven.json is current; runs no test")
+    parser.add_argument("--root", type=Path, default=ROOT, help="where the tests are")
+    parser.add_argument("--file", type=Path, default=proof.FILE, help="what is proven")
     parser.add_argument("-j", type=int, default=2, metavar="N", help="children at a time")
     parser.add_argument("-v", action="store_true", help="what pytest printed, for each that is not proven")
     options = parser.parse_args(arguments)
-    known = proof.read()
-    stale = record.stale(known) if options.check or options.stale else []
+    os.chdir(options.root)
+    known = proof.read(options.file)
+    stale = record.stale(known, options.root) if options.check or options.stale else []
     if options.check:
         print("\n".join(stale) or "prove: current", file=sys.stderr if stale else sys.stdout)
         return bool(stale)
     claimed = kit.claims()
-    collected = collect(options.files or marked_files())
+    collected = collect(options.files or marked_files(options.root))
     only = {line.partition(":")[0] for line in stale} if options.stale else None
 
     def chosen(key: str) -> bool:
@@ -49,18 +53,18 @@ def main(arguments: list[str] | None = None) -> int:
     report.show(verbose=options.v)
     partial = bool(options.files or options.only or options.stale)
     if options.write and (partial or report.whole):
-        proof.write(written(known if partial else proof.Proven(), report, claimed))
+        proof.write(written(known if partial else proof.Proven(), report, claimed, options.root), options.file)
     return not report.whole
 
 
-def written(known: proof.Proven, report: Report, claimed: kit.Claims) -> proof.Proven:
+def written(known: proof.Proven, report: Report, claimed: kit.Claims, root: Path) -> proof.Proven:
     """What was known and not tried again, and what is proven now."""
     functions = {key: one for key, one in known.functions.items() if key not in report.tried}
     rules = {rule: dict(targets) for rule, targets in known.rules.items() if rule not in report.tried}
     for key, tests in report.functions.items():
-        functions[key] = record.function_proof(key, tests, claimed)
+        functions[key] = record.function_proof(key, tests, claimed, root)
     for (rule, target), tests in report.rules.items():
-        rules.setdefault(rule, {})[target] = record.rule_proof(target, tests)
+        rules.setdefault(rule, {})[target] = record.rule_proof(target, tests, root)
     return proof.Proven(functions, rules)
 
 

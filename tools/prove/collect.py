@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +15,8 @@ import pytest
 ROOT: Final = Path(__file__).parents[2]
 _MARKED: Final = re.compile(r"mark\.(?:proves|breaks)\b")
 _FOLDERS: Final = ("tests", "examples")
+CONFIGURED: Final = ("-c", str(ROOT / "pyproject.toml"), "--rootdir", ".", "-p", "no:cacheprovider")
+"""For pytest, in the folder that `main` has changed to."""
 
 
 class Test(msgspec.Struct, frozen=True):
@@ -70,10 +74,12 @@ def collect(files: Iterable[Path]) -> Collected:
     paths = [str(path) for path in files]
     collector = _Collector()
     if paths:
-        options = ["--collect-only", "-qq", "--no-header", "--no-summary", "-p", "no:cacheprovider"]
-        code = pytest.main([*options, *paths], plugins=[collector])
+        options = ["--collect-only", "-qq", "--no-header", "--no-summary", *CONFIGURED]
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            code = pytest.main([*options, *paths], plugins=[collector])
         if code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
-            collector.faults.append(f"pytest could not collect the marked tests: {code!r}")
+            collector.faults.append(f"pytest could not collect the marked tests: {code!r}\n{printed.getvalue()}")
     proves: dict[str, list[Test]] = {}
     breaks: list[Break] = []
     for (kind, arguments, name), nodes in collector.marks.items():

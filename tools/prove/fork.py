@@ -13,11 +13,12 @@ from typing import IO, Final, TypeVar
 
 import msgspec
 import pytest
+from tools.prove.collect import CONFIGURED
 
 LIMIT: Final = 120.0
 """Seconds for one child."""
 _TEST_LIMIT: Final = 30
-_OPTIONS: Final = ("-q", "--no-header", "--tb=line", "-p", "no:cacheprovider", f"--timeout={_TEST_LIMIT}")
+_OPTIONS: Final = ("-q", "--no-header", "--tb=line", f"--timeout={_TEST_LIMIT}", *CONFIGURED)
 K = TypeVar("K")
 
 

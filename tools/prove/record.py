@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 from tools.prove.collect import ROOT, marked_files
 from tools.prove.swap import NoStub, function_of
 
@@ -14,58 +15,59 @@ from secpkg.kit import functions as kit
 from secpkg.kit import proof, sources
 
 
-def test_digest(name: str, root: Path = ROOT) -> str:
+def test_digest(name: str, root: Path) -> str:
     """Digest of a test, ``path::Class::name``; `sources.NoSource` when it is gone."""
     path, _, qualname = name.partition("::")
     file = str(root / path)
     return sources.digest_of(file, sources.named(file, qualname.replace("::", ".")))
 
 
-def function_proof(key: str, tests: list[str], claimed: kit.Claims) -> proof.Proof:
+def function_proof(key: str, tests: list[str], claimed: kit.Claims, root: Path) -> proof.Proof:
     """Of a function that these tests have proven."""
     row = next(row for row in functions() if f"{row.table}.{row.function}" == key)
     claim = kit.implementation(row, claimed)
     assert claim is not None
-    return proof.Proof(sources.digest(claim.where), {test: test_digest(test) for test in tests})
+    return proof.Proof(sources.digest(claim.where), {test: test_digest(test, root) for test in tests})
 
 
-def rule_proof(target: str, tests: list[str]) -> proof.Proof:
+def rule_proof(target: str, tests: list[str], root: Path) -> proof.Proof:
     """Of a rule that depends on this callable."""
-    return proof.Proof(sources.digest(function_of(target)), {test: test_digest(test) for test in tests})
+    return proof.Proof(sources.digest(function_of(target)), {test: test_digest(test, root) for test in tests})
 
 
-def stale(proven: proof.Proven) -> list[str]:
+def stale(proven: proof.Proven, root: Path = ROOT) -> list[str]:
     """What is not proven as it stands now: one line for each function that claims to work and each marked rule."""
     claimed = kit.claims()
+    digests = {key: one.implementation for key, one in proven.functions.items()}
     found = []
-    for one in kit.function_states(claimed):
+    for one in kit.function_states(msgspec.structs.replace(claimed, proven=digests)):
         if one.state == "unproven":
             found.append(f"{one.key}: {one.reason}")
         elif one.state == "working":
-            found.extend(f"{one.key}: {text}" for text in _stale_tests(proven.functions[one.key]))
-    for rule, target, test in marked_rules():
+            found.extend(f"{one.key}: {text}" for text in _stale_tests(proven.functions[one.key], root))
+    for rule, target, test in marked_rules(root):
         known = proven.rules.get(rule, {}).get(target)
         if known is None or test not in known.tests:
             found.append(f"{rule}: {test} with {target} was never proven")
     for rule, targets in proven.rules.items():
         for target, one_proof in targets.items():
-            found.extend(f"{rule}: {text}" for text in _stale_rule(target, one_proof))
+            found.extend(f"{rule}: {text}" for text in _stale_rule(target, one_proof, root))
     return found
 
 
-def _stale_rule(target: str, known: proof.Proof) -> Iterator[str]:
+def _stale_rule(target: str, known: proof.Proof, root: Path) -> Iterator[str]:
     try:
         if sources.digest(function_of(target)) != known.implementation:
             yield f"{target} has changed since it was proven"
     except (NoStub, sources.NoSource) as error:
         yield str(error)
-    yield from _stale_tests(known)
+    yield from _stale_tests(known, root)
 
 
-def _stale_tests(known: proof.Proof) -> Iterator[str]:
+def _stale_tests(known: proof.Proof, root: Path) -> Iterator[str]:
     for test, digest in known.tests.items():
         try:
-            if test_digest(test) != digest:
+            if test_digest(test, root) != digest:
                 yield f"{test} has changed since it proved it"
         except (sources.NoSource, OSError):
             yield f"{test}, which proved it, is gone"
