@@ -212,7 +212,7 @@ async def _clear(backend: Backend, identity: AuthIdentity) -> AuthIdentity:
         return msgspec.structs.replace(identity)
     from secpkg.sspi.protection import Asker, opened
 
-    return await opened(identity, Asker(connection=backend.opened and backend.opened.connection))
+    return await opened(identity, Asker(connection=backend.opened.connection if backend.opened else None))
 
 
 async def free(credential: CredentialHandle) -> None:

@@ -3,11 +3,33 @@
 Names are the documented ones in snake_case. A function returns its status, and with outputs a tuple that begins with
 it; documented failures are returned and never raised. Handles are opaque objects. Buffers are `SecBuffer`, whose
 ``data`` is replaced; nothing is freed by hand, so FreeContextBuffer and its kind release and forget.
-A function that is not built answers SEC_E_UNSUPPORTED_FUNCTION and says so to `secpkg.contract.implements`.
 """
 
 from secpkg.contract.values import SecBuffer
 from secpkg.sspi.operations import ContextHandle, CredentialHandle
+from secpkg.sspi.raw.async_ import (
+    SspiAsyncContext,
+    SspiAsyncNotifyCallback,
+    sspi_accept_security_context_async,
+    sspi_acquire_credentials_handle_async,
+    sspi_async_context_requires_notify,
+    sspi_create_async_context,
+    sspi_delete_security_context_async,
+    sspi_free_async_context,
+    sspi_free_credentials_handle_async,
+    sspi_get_async_call_status,
+    sspi_initialize_security_context_async,
+    sspi_reinit_async_context,
+    sspi_set_async_notify_callback,
+)
+from secpkg.sspi.raw.call_context import (
+    peer_address,
+    seci_allocate_and_set_ip_address,
+    seci_free_call_context,
+)
+from secpkg.sspi.raw.channel_bindings import (
+    sspi_set_channel_binding_flags,
+)
 from secpkg.sspi.raw.contexts import (
     accept_security_context,
     apply_control_token,
@@ -25,6 +47,15 @@ from secpkg.sspi.raw.contexts import (
     revert_security_context,
     set_context_attributes,
 )
+from secpkg.sspi.raw.cred_ui import (
+    sspi_get_cred_ui_context,
+    sspi_unmarshal_cred_ui_context,
+    sspi_update_credentials,
+)
+from secpkg.sspi.raw.credential_manager import (
+    sspi_prepare_for_cred_read,
+    sspi_prepare_for_cred_write,
+)
 from secpkg.sspi.raw.credentials import (
     acquire_credentials_handle,
     add_credentials,
@@ -39,12 +70,23 @@ from secpkg.sspi.raw.identities import (
     sspi_copy_auth_identity,
     sspi_encode_auth_identity_as_strings,
     sspi_encode_strings_as_auth_identity,
+    sspi_exclude_package,
     sspi_free_auth_identity,
     sspi_get_target_host_name,
     sspi_is_auth_identity_encrypted,
     sspi_local_free,
     sspi_validate_auth_identity,
     sspi_zero_auth_identity,
+)
+from secpkg.sspi.raw.identity_form import (
+    sspi_marshal_auth_identity,
+    sspi_unmarshal_auth_identity,
+)
+from secpkg.sspi.raw.identity_protection import (
+    sspi_decrypt_auth_identity,
+    sspi_decrypt_auth_identity_ex,
+    sspi_encrypt_auth_identity,
+    sspi_encrypt_auth_identity_ex,
 )
 from secpkg.sspi.raw.messages import decrypt_message, encrypt_message, make_signature, verify_signature
 from secpkg.sspi.raw.packages import (
@@ -55,17 +97,46 @@ from secpkg.sspi.raw.packages import (
     init_security_interface,
     query_security_package_info,
 )
-from secpkg.sspi.raw.unsupported import *  # noqa: F403  # made from a table: one function for each of its rows
-from secpkg.sspi.raw.unsupported import __all__ as _unsupported
+from secpkg.sspi.raw.prompt import (
+    Prompt,
+    Prompter,
+    Reply,
+    UiInfo,
+    set_prompter,
+    sspi_is_prompting_needed,
+    sspi_prompt_for_credentials,
+)
+from secpkg.sspi.raw.sasl import (
+    sasl_accept_security_context,
+    sasl_get_context_option,
+    sasl_initialize_security_context,
+    sasl_set_context_option,
+)
+from secpkg.sspi.raw.sasl_profiles import (
+    SaslProfile,
+    add_sasl_profile,
+    remove_sasl_profile,
+    sasl_enumerate_profiles,
+    sasl_get_profile_package,
+    sasl_identify_package,
+)
 
-__all__ = [  # noqa: PLE0604  # the table's names are strings
+__all__ = [
     "ContextHandle",
     "CredentialHandle",
+    "Prompt",
+    "Prompter",
+    "Reply",
+    "SaslProfile",
     "SecBuffer",
     "SecurityPackageOptions",
+    "SspiAsyncContext",
+    "SspiAsyncNotifyCallback",
+    "UiInfo",
     "accept_security_context",
     "acquire_credentials_handle",
     "add_credentials",
+    "add_sasl_profile",
     "add_security_package",
     "apply_control_token",
     "change_account_password",
@@ -84,25 +155,62 @@ __all__ = [  # noqa: PLE0604  # the table's names are strings
     "init_security_interface",
     "initialize_security_context",
     "make_signature",
+    "peer_address",
     "query_context_attributes",
     "query_context_attributes_ex",
     "query_credentials_attributes",
     "query_credentials_attributes_ex",
     "query_security_context_token",
     "query_security_package_info",
+    "remove_sasl_profile",
     "revert_security_context",
+    "sasl_accept_security_context",
+    "sasl_enumerate_profiles",
+    "sasl_get_context_option",
+    "sasl_get_profile_package",
+    "sasl_identify_package",
+    "sasl_initialize_security_context",
+    "sasl_set_context_option",
+    "seci_allocate_and_set_ip_address",
+    "seci_free_call_context",
     "set_context_attributes",
     "set_credentials_attributes",
+    "set_prompter",
+    "sspi_accept_security_context_async",
+    "sspi_acquire_credentials_handle_async",
+    "sspi_async_context_requires_notify",
     "sspi_compare_auth_identities",
     "sspi_copy_auth_identity",
+    "sspi_create_async_context",
+    "sspi_decrypt_auth_identity",
+    "sspi_decrypt_auth_identity_ex",
+    "sspi_delete_security_context_async",
     "sspi_encode_auth_identity_as_strings",
     "sspi_encode_strings_as_auth_identity",
+    "sspi_encrypt_auth_identity",
+    "sspi_encrypt_auth_identity_ex",
+    "sspi_exclude_package",
+    "sspi_free_async_context",
     "sspi_free_auth_identity",
+    "sspi_free_credentials_handle_async",
+    "sspi_get_async_call_status",
+    "sspi_get_cred_ui_context",
     "sspi_get_target_host_name",
+    "sspi_initialize_security_context_async",
     "sspi_is_auth_identity_encrypted",
+    "sspi_is_prompting_needed",
     "sspi_local_free",
+    "sspi_marshal_auth_identity",
+    "sspi_prepare_for_cred_read",
+    "sspi_prepare_for_cred_write",
+    "sspi_prompt_for_credentials",
+    "sspi_reinit_async_context",
+    "sspi_set_async_notify_callback",
+    "sspi_set_channel_binding_flags",
+    "sspi_unmarshal_auth_identity",
+    "sspi_unmarshal_cred_ui_context",
+    "sspi_update_credentials",
     "sspi_validate_auth_identity",
     "sspi_zero_auth_identity",
     "verify_signature",
-    *_unsupported,
 ]
