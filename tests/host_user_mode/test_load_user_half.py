@@ -55,6 +55,12 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     return install
 
 
+@pytest.mark.proves(
+    "user_mode.SpUserModeInitialize",
+    "user_mode.SpInstanceInit",
+    "dll_functions.AllocateHeap",
+    "dll_functions.LocatePackageById",
+)
 def test_once_per_process_and_package(make: Make) -> None:
     """R156, R158, R159, spec/README 2."""
     half = make("")

@@ -144,6 +144,7 @@ def test_a_finished_context_refuses_more_legs(authority: FakeAuthority) -> None:
     client.sign(b"the context is as good as before")
 
 
+@pytest.mark.proves("user_mode.SpDeleteContext (user mode)")
 def test_the_end_is_user_half_then_lsa_half_then_credential_each_once(authority: FakeAuthority, half: Any) -> None:
     """R193, spec/README 9."""
     client, server = finished(authority)

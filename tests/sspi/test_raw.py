@@ -51,6 +51,7 @@ def test_every_documented_function_has_its_place_and_its_state() -> None:
         assert row.function in (function.__doc__ or "")
 
 
+@pytest.mark.proves("sspi.InitializeSecurityContext", "sspi.AcceptSecurityContext")
 def test_legs_and_their_outputs(authority: FakeAuthority) -> None:
     """R149, R152, R187."""
     handle = credential(authority)
@@ -77,6 +78,7 @@ def test_both_handles_null_is_refused_before_anyone_is_asked(authority: FakeAuth
     assert authority.seen == []
 
 
+@pytest.mark.proves("sspi.DeleteSecurityContext")
 def test_states_of_a_context(authority: FakeAuthority) -> None:
     """R190, R191, and no leg after the end."""
     done = context(authority)
@@ -107,6 +109,7 @@ def test_a_context_stays_with_its_role_and_package(authority: FakeAuthority) -> 
     assert raw.initialize_security_context(None, client, "host", 0, token(b"2"))[0] is Status.SEC_E_OK
 
 
+@pytest.mark.proves("sspi.FreeCredentialsHandle")
 def test_freed_credentials(authority: FakeAuthority) -> None:
     handle = credential(authority)
     assert raw.free_credentials_handle(handle) is Status.SEC_E_OK
@@ -121,6 +124,17 @@ def test_handles_are_neither_copied_nor_pickled(authority: FakeAuthority) -> Non
                 attempt(handle)
 
 
+@pytest.mark.proves(
+    "sspi.EncryptMessage",
+    "sspi.DecryptMessage",
+    "sspi.MakeSignature",
+    "sspi.VerifySignature",
+    "user_mode.SpInitUserModeContext",
+    "user_mode.SpSealMessage",
+    "user_mode.SpUnsealMessage",
+    "user_mode.SpMakeSignature",
+    "user_mode.SpVerifySignature",
+)
 def test_messages(authority: FakeAuthority) -> None:
     handle = context(authority)
     message = [SecBuffer(DATA, b"text"), SecBuffer(TOKEN)]
@@ -205,6 +219,7 @@ def test_two_senders_are_refused_and_a_receiver_is_not(authority: FakeAuthority,
     assert raw.encrypt_message(handle, 0, [SecBuffer(DATA, b"x"), SecBuffer(TOKEN)]) is Status.SEC_E_OK
 
 
+@pytest.mark.proves("sspi.QueryContextAttributes", "user_mode.SpQueryContextAttributes (user mode)")
 def test_attributes(authority: FakeAuthority) -> None:
     """R164: what the user half does not answer, the LSA half does; the host knows the package."""
     handle = context(authority)
@@ -214,6 +229,7 @@ def test_attributes(authority: FakeAuthority) -> None:
     assert raw.query_context_attributes(None, 1)[0] is Status.SEC_E_INVALID_HANDLE
 
 
+@pytest.mark.proves("sspi.EnumerateSecurityPackages", "sspi.QuerySecurityPackageInfo")
 def test_packages(authority: FakeAuthority) -> None:
     status, packages = raw.enumerate_security_packages(authority)
     assert status is Status.SEC_E_OK and [p.name for p in packages] == ["Tiny"]
