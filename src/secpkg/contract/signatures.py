@@ -14,6 +14,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import msgspec
 
 from secpkg.contract.status import SecurityError, Status
+from secpkg.contract.values import SecBuffer
 
 _CALL_PARAMETERS = ("self", "call")
 
@@ -77,6 +78,8 @@ class Signature:
 
 def _decoder(kind: Any, name: str) -> msgspec.msgpack.Decoder[Any]:
     try:
+        if SecBuffer in (kind, *get_args(kind)):  # it may hold a view
+            raise TypeError
         return msgspec.msgpack.Decoder(kind)
     except TypeError:  # a view, a union of structures without tags: such a function stays in one process
         raise SecurityError(Status.STATUS_NOT_IMPLEMENTED, reason=f"{name}_does_not_travel") from None

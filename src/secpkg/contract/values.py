@@ -61,13 +61,25 @@ class Value(msgspec.Struct, frozen=True, array_like=True):
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
-class SecBuffer(msgspec.Struct):
+class SecBuffer:
     """``SecBuffer``: a type (with its flag bits) and bytes. Message functions *replace* ``data``; a view that was
     passed in is valid for that call only (spec/README 11).
+
+    A plain class, because its attributes are set several times for each message.
     """
 
-    type: int
-    data: Buffer = b""
+    __slots__ = ("data", "type")
+    __match_args__ = ("type", "data")
+    __hash__ = None  # type: ignore[assignment]  # it changes
+
+    def __init__(self, type: int, data: Buffer = b"") -> None:
+        self.type = type
+        self.data = data
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, SecBuffer):
+            return NotImplemented
+        return self.type == other.type and self.data == other.data
 
     @property
     def buffer_type(self) -> BufferType:
@@ -476,13 +488,21 @@ class ContextFlags(Value, frozen=True):
     flags: int
 
 
-ContextAttributes: TypeAlias = Sizes | Names | NativeNames | Lifespan | SessionKey | ContextFlags | PackageInfo
-"""What QueryContextAttributes returns, by attribute."""
+class Attribute(Value, frozen=True):
+    """Base of the seldom structures of QueryContextAttributes and its kind (`secpkg.contract.attributes`)."""
+
+
+ContextAttributes: TypeAlias = (
+    Sizes | Names | NativeNames | Lifespan | SessionKey | ContextFlags | PackageInfo | Attribute | bytes
+)
+"""What QueryContextAttributes returns, by attribute; ``bytes``, in the documented layout, where there is no structure.
+"""
 
 __all__ = [
     "MAX_PACKED_CONTEXT",
     "NEVER",
     "Acquired",
+    "Attribute",
     "AuthData",
     "AuthIdentity",
     "Buffer",

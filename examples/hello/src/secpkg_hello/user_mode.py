@@ -40,28 +40,30 @@ from secpkg.contract.flags import BufferFlag, BufferType
 from secpkg_hello.packed_context import PackedContext
 
 _NONCE = struct.Struct(">IQ")
-_pack = _NONCE.pack
+_NONCE_SIZE = _NONCE.size
+_pack, _unpack = _NONCE.pack, _NONCE.unpack
 _ULONG = 0xFFFFFFFF
 _TEXT, _TAG = slice(-16), slice(-16, None)
 _TRAILER = _NONCE.size + 16
 _LAST = 2**64 - 1
 _SMALL = 4096
 """Bytes up to which a copy is cheaper than a view."""
-_DATA, _TOKEN = int(BufferType.DATA), int(BufferType.TOKEN)
+_EMPTY, _DATA, _TOKEN = int(BufferType.EMPTY), int(BufferType.DATA), int(BufferType.TOKEN)
 _CHECKED = int(BufferFlag.READONLY_WITH_CHECKSUM)
 _IGNORED = int(BufferFlag.UNMAPPED | BufferFlag.KERNEL_MAP)
 
 
-Cipher = Callable[[bytes, Buffer, bytes | None], bytes]
+Cipher = Callable[[bytes, Buffer, Buffer | None], bytes]
 
 
 class Direction:
     """One way of a context: one counter, and what to do with its two keys."""
 
-    __slots__ = ("number", "seal", "sign")
+    __slots__ = ("number", "seal", "seal_into", "sign")
 
     def __init__(self, keys: bytes, *, ours: bool) -> None:
         seal, sign = ChaCha20Poly1305(keys[:32]), ChaCha20Poly1305(keys[32:])
+        self.seal_into = seal.encrypt_into
         self.seal: Cipher = seal.encrypt if ours else seal.decrypt
         self.sign: Cipher = sign.encrypt if ours else sign.decrypt
         self.number = 0
@@ -129,16 +131,21 @@ class Hello:
         """SpSealMessage: encrypts the one writable DATA buffer; covers READONLY_WITH_CHECKSUM ones without a change."""
         if quality_of_protection or not context.can_seal:
             raise _no_seal(quality_of_protection)
+        room = covered = None
         if len(message) == 2 and message[0].type == _TOKEN and message[1].type == _DATA:  # as nearly always
-            (token, data), covered = message, None
+            token, data = message
         else:
-            token, data, covered = _sealed(message)
+            token, data, covered, room = _sealed(message)
         way = context.outgoing
         number = way.number
         if number >= _LAST:
             raise _exhausted()
         way.number = number + 1
         nonce = _pack(sequence_number & _ULONG if context.in_sequence else 0, number)  # R217
+        if room is not None:
+            way.seal_into(nonce, data.data, covered, room)
+            data.data, token.data = room[_TEXT], nonce + room[_TAG]
+            return
         sealed = way.seal(nonce, data.data, covered)
         data.data = sealed[_TEXT] if len(sealed) <= _SMALL else memoryview(sealed)[_TEXT]
         token.data = nonce + sealed[_TAG]
@@ -147,11 +154,12 @@ class Hello:
         """SpUnsealMessage."""
         if not context.can_seal:
             raise _no_seal(0)
+        room = covered = None
         if len(message) == 2 and message[0].type == _TOKEN and message[1].type == _DATA:  # as nearly always
-            (token, data), covered = message, None
+            token, data = message
         else:
-            token, data, covered = _sealed(message)
-        data.data = _open(context, context.incoming.seal, token.data, data.data, covered, sequence_number)
+            token, data, covered, room = _sealed(message)
+        data.data = _open(context, context.incoming.seal, token.data, data.data, covered, sequence_number, room)
         return 0
 
     def query_context_attributes(self, context: Context, attribute: int) -> ContextAttributes:
@@ -176,22 +184,34 @@ def _no_seal(quality_of_protection: int) -> SecurityError:
     return SecurityError(status, reason="confidentiality_not_negotiated")
 
 
-def _sealed(message: Message) -> tuple[SecBuffer, SecBuffer, bytes | None]:
-    """The TOKEN buffer, the DATA buffer to change, and what is covered as it is."""
-    tokens, data = _of(message, _TOKEN), _of(message, _DATA)
+def _sealed(message: Message) -> tuple[SecBuffer, SecBuffer, Buffer | None, memoryview | None]:
+    """The TOKEN buffer, the DATA buffer to change, what is covered as it is, and memory lent in an EMPTY buffer."""
+    if len(message) == 3 and message[0].type == _TOKEN and message[1].type == _DATA and message[2].type == _EMPTY:
+        token, data, lent = message
+        room = lent.data
+        size = len(data.data) + 16
+        if type(room) is memoryview and len(room) >= size and not room.readonly:
+            return token, data, None, room[:size]
+        return token, data, None, None
+    tokens, datas, checked = _of(message, _TOKEN), _of(message, _DATA), _of(message, _DATA | _CHECKED)
     if len(tokens) != 1:
         raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason="not_one_token_buffer")  # R219
-    if len(data) != 1:
+    if len(datas) != 1:
         raise SecurityError(Status.SEC_E_INVALID_TOKEN, reason="not_one_data_buffer")  # R221
-    return tokens[0], data[0], b"".join(buffer.data for buffer in _of(message, _DATA | _CHECKED))
+    return tokens[0], datas[0], _joined(checked), None
 
 
-def _signed(message: Message) -> tuple[SecBuffer, bytes]:
+def _joined(buffers: list[SecBuffer]) -> Buffer:
+    """Their bytes; those of one buffer as they are."""
+    return buffers[0].data if len(buffers) == 1 else b"".join(buffer.data for buffer in buffers)
+
+
+def _signed(message: Message) -> tuple[SecBuffer, Buffer]:
     """The TOKEN buffer and what the signature covers: not what is READONLY without checksum (R212)."""
     tokens, data = _of(message, _TOKEN), _of(message, _DATA, _DATA | _CHECKED)
     if len(tokens) != 1 or not data:
         raise SecurityError(Status.SEC_E_INVALID_TOKEN, reason="not_one_token_and_data")  # R215
-    return tokens[0], b"".join(buffer.data for buffer in data)
+    return tokens[0], _joined(data)
 
 
 def _of(message: Message, *kinds: int) -> list[SecBuffer]:
@@ -203,23 +223,41 @@ def _exhausted() -> SecurityError:
 
 
 def _open(
-    context: Context, decrypt: Cipher, token: Buffer, data: Buffer, covered: bytes | None, sequence_number: int
+    context: Context,
+    decrypt: Cipher,
+    token: Buffer,
+    data: Buffer,
+    covered: Buffer | None,
+    sequence_number: int,
+    room: memoryview | None = None,
 ) -> bytes:
     if len(token) != _TRAILER:
         raise SecurityError(Status.SEC_E_MESSAGE_ALTERED, reason="token_length")
-    nonce, tag = bytes(token[: _NONCE.size]), token[_NONCE.size :]
+    nonce = bytes(token[:_NONCE_SIZE])
+    sealed: Buffer
+    if room is not None:
+        room[_TEXT], room[_TAG] = data, token[_NONCE_SIZE:]
+        sealed = room
+    else:
+        sealed = b"".join((data, token[_NONCE_SIZE:]))
     try:
-        opened = decrypt(nonce, b"".join((data, tag)), covered)
+        opened = decrypt(nonce, sealed, covered)
     except InvalidTag:
         raise SecurityError(Status.SEC_E_MESSAGE_ALTERED, reason="tag_mismatch") from None
     direction = context.incoming
-    theirs, number = _NONCE.unpack(nonce)
-    if number < direction.number or (
-        context.in_sequence and (number != direction.number or (sequence_number and theirs != sequence_number & _ULONG))
-    ):
-        raise SecurityError(Status.SEC_E_OUT_OF_SEQUENCE, reason="replayed_or_missing")
+    theirs, number = _unpack(nonce)
+    if number != direction.number or sequence_number:
+        _check_order(context, number, theirs, sequence_number)
     direction.number = number + 1
     return opened
+
+
+def _check_order(context: Context, number: int, theirs: int, sequence_number: int) -> None:
+    due = context.incoming.number
+    if number < due or (
+        context.in_sequence and (number != due or (sequence_number and theirs != sequence_number & _ULONG))
+    ):
+        raise SecurityError(Status.SEC_E_OUT_OF_SEQUENCE, reason="replayed_or_missing")
 
 
 def user_mode_initialize(version: InterfaceVersion) -> UserModuleTables:

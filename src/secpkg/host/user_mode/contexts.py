@@ -28,6 +28,10 @@ READONLY: Final = 0x90000000
 
 _SIZES: Final = 0
 _SMALL: Final = 4096
+_ROOM: Final = 65_536 + 256
+_ROOMS: Final = 4
+_rooms: list[SecBuffer] = []
+"""Memory that is lent to packages for messages above `_SMALL`; as many as there were senders and receivers at once."""
 
 Pair = tuple[SecBuffer, SecBuffer, Message]
 """A TOKEN and a DATA buffer, and the message of both: made once for each direction, used by whoever has the turn."""
@@ -139,13 +143,18 @@ class UserContext:
         except IndexError:
             raise busy() from None
         token, body, message = pair
+        room = None
         try:
             body.data = data
+            if len(data) > _SMALL:
+                room = _lend(message, len(data) + self._trailer)
             self._hide(self._context, 0, message, 0)
             head = token.data
             if len(head) != self._trailer:
                 # The receiver cuts at this length: anything else would be unreadable, or worse, read.
                 raise SecurityError(Status.SEC_E_INTERNAL_ERROR, reason="trailer_size")
+            if type(head) is bytes:
+                return head + body.data
             return b"".join((head, body.data))
         except SecurityError:
             raise
@@ -153,6 +162,8 @@ class UserContext:
             raise package_fault(error) from error
         finally:
             token.data = body.data = b""
+            if room is not None:
+                _take_back(message, room)
             self._sender.append(pair)
 
     def decrypt(self, data: Buffer) -> bytes:
@@ -167,9 +178,14 @@ class UserContext:
         except IndexError:
             raise busy() from None
         token, body, message = pair
+        room = None
         try:
-            # Below a few KiB a copy is cheaper than a view.
-            view = data if type(data) is bytes and len(data) <= _SMALL else memoryview(data)
+            if len(data) > _SMALL:
+                view: Buffer = memoryview(data)
+                room = _lend(message, len(data))
+            else:
+                # Below a few KiB a copy is cheaper than a view.
+                view = data if type(data) is bytes else memoryview(data)
             token.data, body.data = view[:size], view[size:]
             self._reveal(self._context, message, 0)
             clear = body.data
@@ -180,6 +196,8 @@ class UserContext:
             raise package_fault(error) from error
         finally:
             token.data = body.data = b""
+            if room is not None:
+                _take_back(message, room)
             self._receiver.append(pair)
 
     def sign(self, data: Buffer) -> bytes:
@@ -320,6 +338,26 @@ class UserContext:
             return package_call(function, self._context, *arguments)
         finally:
             turn.append(pair)
+
+
+def _lend(message: Message, size: int) -> SecBuffer | None:
+    """Give the package memory to write into, as an EMPTY buffer: a large message then costs no fresh memory but that of
+    the result. None where there is nothing to win.
+    """
+    if size > _ROOM:
+        return None
+    try:
+        room = _rooms.pop()
+    except IndexError:
+        room = SecBuffer(0, memoryview(bytearray(_ROOM)))
+    message.append(room)
+    return room
+
+
+def _take_back(message: Message, room: SecBuffer) -> None:
+    message.pop()
+    if len(_rooms) < _ROOMS:
+        _rooms.append(room)
 
 
 def _pair() -> Pair:
