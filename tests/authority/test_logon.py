@@ -110,7 +110,7 @@ def test_an_unknown_package_R68_and_one_that_cannot_log_on(world: World) -> None
 
 def test_a_logon_type_that_no_token_can_be_made_of_R57(world: World) -> None:
     hello = world.add_hello()
-    for logon_type in (LogonType.UNDEFINED_LOGON_TYPE, LogonType.PROXY, LogonType.NEW_CREDENTIALS):
+    for logon_type in (LogonType.UNDEFINED_LOGON_TYPE, LogonType.PROXY):
         assert refused(world, hello, logon_type=logon_type).status == Status.STATUS_INVALID_LOGON_TYPE
     assert not world.calls, "the package is not asked"
 

@@ -36,7 +36,8 @@ def test_an_id_in_use_collides_R98_R57(world: World) -> None:
 @pytest.mark.parametrize("logon_id", [0, 0x3E7, -5, 1 << 63, True, "7"])
 def test_an_id_that_no_package_can_draw_is_refused(world: World, logon_id: object) -> None:
     origin = world.origin(world.add_package("A"))
-    assert status_of(world, origin, "create_logon_session", logon_id)[1] == "logon_id_invalid"
+    assert status_of(world, origin, "create_logon_session", logon_id)[0] == Status.STATUS_INVALID_PARAMETER
+    assert not world.lsa.sessions
 
 
 def test_a_package_deletes_its_own_and_only_before_it_is_live_R96_R97(world: World) -> None:
@@ -147,7 +148,7 @@ def test_session_data_is_for_its_user_and_trusted_callers_R101(world: World) -> 
     assert caught.value.status == Status.STATUS_ACCESS_DENIED
     assert world.lsa.logon_session_data(world.connect(world.lsa.itself), logon.logon_id) is data
     system = world.lsa.logon_session_data(world.connect(OTHER), 0x3E7)
-    assert (system.account_name, system.created, system.sid) == ("", 0.0, "S-1-5-18")
+    assert (system.account_name, system.created, system.sid) == ("", 0.0, "")
 
 
 # --- credentials -----------------------------------------------------------------------------------------------------

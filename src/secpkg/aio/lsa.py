@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from types import TracebackType
 
 from secpkg.aio.driving import drive
 from secpkg.aio.sspi import AccessToken
 from secpkg.contract.flags import LogonType
-from secpkg.contract.values import ProtocolReply
+from secpkg.contract.values import ProtocolReply, TokenSource
 from secpkg.ipc import schema
 from secpkg.ipc.connection import Connection
 from secpkg.lsa import operations
@@ -67,10 +68,13 @@ class Lsa:
         workstation: str = "",
         authentication_information: bytes = b"",
         origin_name: str = "",
+        local_groups: Iterable[str] = (),
+        token_source: TokenSource | None = None,
     ) -> Logon:
         """LsaLogonUser."""
+        names = (username, domain, password, workstation)
         request = operations.logon_request(
-            logon_type, username, domain, password, workstation, authentication_information, origin_name
+            logon_type, *names, authentication_information, origin_name, local_groups, token_source
         )
         number = package if isinstance(package, int) else await self.lookup_authentication_package(package)
         made, opened = await drive(operations.logon(self._connection, number, request))

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 MAX_LOGON_PROCESS_NAME: Final = 127
 """Bytes (R83)."""
+RETURN_BUFFER_OVERHEAD: Final = 64
+"""Bytes charged for a return buffer beside its contents."""
 
 
 class Connection(msgspec.Struct, eq=False):
@@ -29,7 +31,12 @@ class Connection(msgspec.Struct, eq=False):
     handles: dict[int, AccessToken] = msgspec.field(default_factory=dict)
     references: set[bytes] = msgspec.field(default_factory=set)
     last_handle: int = 0
+    last_region: int = 0
+    """Of its memory, as calls see it (`client_memory`): no number is used twice."""
     charged: int = 0
+    kept: dict[int, int] = msgspec.field(default_factory=dict)
+    """What was returned to it and not yet freed (LsaFreeReturnBuffer): number and bytes."""
+    last_kept: int = 0
     closed: bool = False
 
     @property
@@ -90,12 +97,32 @@ class ConnectionTable:
         connection.charged -= amount
         self._quotas.give_back(connection.caller.uid, "bytes", amount)
 
+    def keep(self, connection: Connection, size: int) -> int:
+        """A return buffer of ``size`` bytes: its number. It stays charged until `free`, or the end of the connection.
+        STATUS_QUOTA_EXCEEDED (R59).
+        """
+        amount = size + RETURN_BUFFER_OVERHEAD
+        self.charge(connection, amount)
+        connection.last_kept += 1
+        connection.kept[connection.last_kept] = amount
+        return connection.last_kept
+
+    def free(self, connection: Connection, number: int) -> None:
+        """LsaFreeReturnBuffer (R52, R79, R100): STATUS_INVALID_PARAMETER for what is not kept, and so the second
+        time.
+        """
+        amount = connection.kept.pop(number, None)
+        if amount is None:
+            raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason="return_buffer_unknown")
+        self.refund(connection, amount)
+
     def close(self, connection: Connection) -> None:
         """Run the connection down: handles, references, unfinished sessions, quotas, each exactly once."""
         if connection.closed:
             return
         connection.closed = True
         del self._open[connection.number]
+        connection.kept.clear()
         self.refund(connection, connection.charged)
         self._quotas.give_back(connection.caller.uid, "connections")
         self._sessions.abandon_connection(connection.number)

@@ -24,6 +24,8 @@ from secpkg.contract.values import ClientInfo, PrimaryCredential, SupplementalCr
 if TYPE_CHECKING:
     from secpkg.authority.connections import Connection
     from secpkg.authority.lsa import LocalSecurityAuthority
+    from secpkg.authority.principals import Principal
+    from secpkg.authority.tokens import AccessToken
 
 MAX_SUPPLEMENTAL: Final = 64 * 1024
 """Bytes addressed to one package."""
@@ -43,6 +45,36 @@ def visible_to(entry: PackageEntry, primary: PrimaryCredential) -> PrimaryCreden
         return primary
     return msgspec.structs.replace(
         primary, password=None, old_password=None, flags=PrimaryCredentialFlag(primary.flags & ~_SECRET_FLAGS)
+    )
+
+
+def primary_of(
+    given: PrimaryCredential | None, session: LogonSession, principal: Principal, token: AccessToken
+) -> PrimaryCredential:
+    """What a package says of a session's credentials (SECPKG_PRIMARY_CRED), with the authority's word for who it is
+    (R60); secrets only where the session carries credentials at all (lock 3).
+    """
+    bare = PrimaryCredential(
+        session.logon_id,
+        principal.name,
+        principal.domain,
+        principal.sid,
+        upn=principal.upn,
+        logon_server=session.logon_server,
+    )
+    if given is None or not token.outbound:
+        return bare
+    if token.logon_type == LogonType.NEW_CREDENTIALS:  # who it is elsewhere is not who it is here
+        bare = msgspec.structs.replace(
+            bare, downlevel_name=given.downlevel_name, domain_name=given.domain_name, upn=given.upn
+        )
+    return msgspec.structs.replace(
+        bare,
+        password=given.password,
+        old_password=given.old_password,
+        # LUID 0 and UPDATE mean that the account's password was set: not what a logon may say.
+        flags=PrimaryCredentialFlag(given.flags & ~PrimaryCredentialFlag.UPDATE),
+        dns_domain_name=given.dns_domain_name,
     )
 
 

@@ -11,18 +11,17 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from secpkg.authority import tokens
 from secpkg.authority.directory import PackageEntry
-from secpkg.authority.fanout import accept_credentials, require_supplementals
-from secpkg.authority.principals import Principal, admit, by_sid, counted_name, origin_of
-from secpkg.authority.sessions import LogonSession
+from secpkg.authority.fanout import accept_credentials, primary_of
+from secpkg.authority.logon_grant import MAX_PROFILE, Granted, grant, wishes
+from secpkg.authority.principals import counted_name, origin_of
+from secpkg.authority.surrogates import Surrogates, post_logon_user
 from secpkg.authority.targets import PackageTarget
-from secpkg.contract.flags import ImpersonationLevel, PrimaryCredentialFlag
 from secpkg.contract.implements import implements
 from secpkg.contract.lsa_mode.ap import SurrogateLogon
 from secpkg.contract.requests import Request
 from secpkg.contract.status import SecurityError, Status
-from secpkg.contract.values import LogonRefused, LogonRequest, LogonResult, PrimaryCredential
+from secpkg.contract.values import LogonRefused, LogonRequest, LogonResult, QuotaLimits
 
 if TYPE_CHECKING:
     from secpkg.authority.audit import Fact
@@ -34,7 +33,6 @@ MAX_NAME: Final = 1024
 MAX_PASSWORD: Final = 4096
 """Characters."""
 MAX_AUTHENTICATION_INFORMATION: Final = 64 * 1024
-MAX_PROFILE: Final = 64 * 1024
 
 NEWEST_FIRST: Final = ("logon_user_ex3", "logon_user_ex2", "logon_user_ex", "logon_user")
 """Exactly one is called: the first that the package has (R40, spec/README 4)."""
@@ -53,12 +51,17 @@ WRONG_PROOF: Final = frozenset(
 
 
 class Logon(msgspec.Struct, frozen=True):
-    """What LsaLogonUser returns. The profile is the caller's own copy, and ``token`` is its to close."""
+    """What LsaLogonUser returns. The profile is the caller's own copy, ``token`` is its to close and ``buffer`` its to
+    free (`ConnectionTable.free`).
+    """
 
     logon_id: int
     token: int
     profile: bytes
     account_name: str
+    quotas: QuotaLimits | None = None
+    """Only with a primary token (R65)."""
+    buffer: int = 0
 
 
 class _Attempt(msgspec.Struct, eq=False):
@@ -70,6 +73,8 @@ class _Attempt(msgspec.Struct, eq=False):
     facts: dict[str, Fact] = msgspec.field(default_factory=dict)
     claimed: dict[str, Fact] = msgspec.field(default_factory=dict)
     logon_id: int | None = None
+    asked: bool = False
+    """The logon package was reached: what it refuses is a wrong proof, what others refuse is not."""
     proven: bool = False
 
 
@@ -85,32 +90,96 @@ def require_sizes(request: LogonRequest) -> None:
 
 
 async def logon_user(
-    authority: LocalSecurityAuthority, connection: Connection, package_id: int, request: LogonRequest
+    authority: LocalSecurityAuthority, connection: Connection, package_id: int, request: LogonRequest, token: int = 0
 ) -> Logon:
     """LsaLogonUser (ntsecapi/nf-ntsecapi-lsalogonuser). The error that is raised has a status and a substatus; the
-    reason is in the audit record only (R54). STATUS_NO_SUCH_PACKAGE (R68), STATUS_NOT_IMPLEMENTED.
+    reason is in the audit record only (R54). STATUS_NO_SUCH_PACKAGE (R68), STATUS_NOT_IMPLEMENTED, and those of
+    `logon_grant.wishes`; ``token`` is a handle of the caller's own access token, for new credentials.
     """
     require_sizes(request)
-    target = PackageTarget.of(package_id, connection.caller, connection)
     attempt = _Attempt(claimed={"workstation": request.workstation, "origin_name": request.origin_name})
     attempt.account_name = request.username
     attempt.facts["logon_type"] = int(request.logon_type)
+    surrogates = Surrogates(authority, connection, request)
+    outcome = await _decide(authority, connection, package_id, request, token, attempt, surrogates)
+    if isinstance(outcome, SecurityError):
+        await surrogates.after(LogonRefused(outcome.status, attempt.account_name, outcome.substatus))
+        raise outcome
+    granted, result = outcome
+    session = granted.session
+    authority.sessions.acquire(session.logon_id)
     try:
-        result = await _ask_package(authority, target, request, attempt)
-        session, principal, token, handle = _grant(authority, connection, target, request, result, attempt)
+        await surrogates.after(result)
+        await _hand_on(authority, connection, request, attempt, granted, result)
+        await post_logon_user(authority, connection, session)
+    finally:
+        authority.sessions.release(session.logon_id)
+    quotas = authority.policy.process_quotas if granted.token.primary else None
+    name = granted.principal.name
+    return Logon(session.logon_id, granted.handle, bytes(result.profile), name, quotas, granted.buffer)
+
+
+async def _decide(
+    authority: LocalSecurityAuthority,
+    connection: Connection,
+    package_id: int,
+    request: LogonRequest,
+    token: int,
+    attempt: _Attempt,
+    surrogates: Surrogates,
+) -> tuple[Granted, LogonResult] | SecurityError:
+    """The logon as it stands, or what its caller is told; either way it is on the record, and nothing is left over."""
+    target: PackageTarget | None = None
+    try:
+        attempt.entry = entry = authority.packages.in_service(package_id)
+        wanted = wishes(authority, connection, request, token)
+        function = next((name for name in NEWEST_FIRST if name in entry.functions), None)
+        if function is None:
+            raise SecurityError(Status.STATUS_NOT_IMPLEMENTED, reason="no_logon_function")
+        attempt.function = function
+        # LocalGroups and SourceContext are between the caller and the authority.
+        request = msgspec.structs.replace(request, local_groups=(), token_source=None)
+        try:
+            await surrogates.before()
+        except SecurityError as raised:
+            attempt.claimed["reason"] = raised.reason
+            raise SecurityError(raised.status, substatus=raised.substatus, reason="refused_by_surrogate") from None
+        target = PackageTarget.of_request(authority, package_id, connection, request.authentication_information)
+        attempt.asked = True
+        result = await _ask_package(authority, target, request, attempt, surrogates.shared)
+        if result.client_buffer:  # R50
+            profile = target.origin.returned(result.profile, result.client_buffer, MAX_PROFILE)
+            result = msgspec.structs.replace(result, profile=profile, client_buffer=0)
+        package = authority.packages.at_work(package_id).name
+        granted = grant(authority, connection, package, request, wanted, result, attempt.facts, attempt.claimed)
+        attempt.account_name = granted.principal.name
+        return granted, result
     except SecurityError as refused:
-        raise _refuse(authority, connection, request, attempt, refused) from None
+        return _refuse(authority, connection, request, attempt, refused)
     finally:
         if attempt.logon_id is not None:
             authority.sessions.discard(attempt.logon_id)
-        authority.end_call(target.origin, discard_sessions=True)
+        if target is not None:
+            authority.end_call(target.origin, discard_sessions=True)
+
+
+async def _hand_on(
+    authority: LocalSecurityAuthority,
+    connection: Connection,
+    request: LogonRequest,
+    attempt: _Attempt,
+    granted: Granted,
+    result: LogonResult,
+) -> None:
+    """The credentials of the session to every package (R60, R69)."""
+    session, outbound = granted.session, granted.token.outbound
     with_credentials = attempt.function in _WITH_CREDENTIALS
-    primary = _primary(result.primary_credentials if with_credentials else None, session, principal, token.outbound)
-    supplemental = result.supplemental_credentials if with_credentials and token.outbound else ()
+    given = result.primary_credentials if with_credentials else None
+    primary = primary_of(given, session, granted.principal, granted.token)
+    supplemental = result.supplemental_credentials if with_credentials and outbound else ()
     await accept_credentials(
         authority, session, request.logon_type, primary, supplemental, connection.caller, connection
     )
-    return Logon(session.logon_id, handle, bytes(result.profile), principal.name)
 
 
 @implements("authentication_package", "LsaApLogonUser")
@@ -118,17 +187,14 @@ async def logon_user(
 @implements("authentication_package", "LsaApLogonUserEx2")
 @implements("lsa_mode", "LsaApLogonUserEx3")
 async def _ask_package(
-    authority: LocalSecurityAuthority, target: PackageTarget, request: LogonRequest, attempt: _Attempt
+    authority: LocalSecurityAuthority,
+    target: PackageTarget,
+    request: LogonRequest,
+    attempt: _Attempt,
+    shared: SurrogateLogon,
 ) -> LogonResult:
-    attempt.entry = entry = authority.packages.in_service(target.package_id)
-    tokens.require_logon_type(request.logon_type)
-    function = next((name for name in NEWEST_FIRST if name in entry.functions), None)
-    if function is None:
-        raise SecurityError(Status.STATUS_NOT_IMPLEMENTED, reason="no_logon_function")
-    attempt.function = function
-    arguments: tuple[object, ...] = (request,)
-    if function == "logon_user_ex3":
-        arguments = (request, SurrogateLogon(0))
+    function = attempt.function
+    arguments: tuple[object, ...] = (request, shared) if function == "logon_user_ex3" else (request,)
     try:
         answer = await Request[object](function, arguments, target)
     except SecurityError as raised:
@@ -158,52 +224,6 @@ def _own_pending(authority: LocalSecurityAuthority, logon_id: int, package_id: i
     return logon_id
 
 
-def _grant(
-    authority: LocalSecurityAuthority,
-    connection: Connection,
-    target: PackageTarget,
-    request: LogonRequest,
-    result: LogonResult,
-    attempt: _Attempt,
-) -> tuple[LogonSession, Principal, tokens.AccessToken, int]:
-    session = authority.sessions.get(result.logon_id)
-    source = authority.packages.at_work(target.package_id).name
-    information = result.token_information
-    principal = by_sid(authority, information, result.account_name, result.authenticating_authority)
-    attempt.account_name = principal.name
-    origin = origin_of(connection.caller, request.origin_name)
-    admit(authority, principal, origin, request.workstation)
-    require_supplementals(result.supplemental_credentials)
-    if len(result.profile) > MAX_PROFILE:
-        raise SecurityError(Status.STATUS_QUOTA_EXCEEDED, reason="profile_too_large")
-    token = tokens.build(
-        principal,
-        authority.policy,
-        logon_id=session.logon_id,
-        logon_type=request.logon_type,
-        level=ImpersonationLevel.IMPERSONATION,
-        source=source,
-        expiration=information.expiration,
-    )
-    authority.tokens.require_handle(connection)
-    authority.store.record_success(principal.lockout_name, origin)
-    authority.audit.append(
-        "logon",
-        caller=connection.caller,
-        package=source,
-        facts={
-            **attempt.facts,
-            "account_name": principal.name,
-            "domain": principal.domain,
-            "sid": principal.sid,
-            "logon_id": session.logon_id,
-        },
-        claimed=attempt.claimed,
-    )
-    authority.establish(session, principal, token, result.authenticating_authority)
-    return session, principal, token, authority.tokens.open(connection, token)
-
-
 def _refuse(
     authority: LocalSecurityAuthority,
     connection: Connection,
@@ -230,7 +250,7 @@ def _record_refusal(
 ) -> None:
     try:
         # A right proof during a delay is not a wrong one; a wrong one during a delay is counted.
-        if refused.status in WRONG_PROOF and not attempt.proven:
+        if refused.status in WRONG_PROOF and attempt.asked and not attempt.proven:
             name = counted_name(authority.store, attempt.account_name or request.username)
             origin = origin_of(connection.caller, request.origin_name)
             authority.store.record_failure(name, origin, authority.clock())
@@ -243,29 +263,3 @@ def _record_refusal(
             facts={**attempt.facts, "substatus": refused.substatus.native, "reason": refused.reason},
             claimed={**attempt.claimed, "account_name": attempt.account_name},
         )
-
-
-def _primary(
-    given: PrimaryCredential | None, session: LogonSession, principal: Principal, outbound: bool
-) -> PrimaryCredential:
-    """The package's SECPKG_PRIMARY_CRED with the authority's word for who it is (R60); secrets only where the session
-    carries credentials at all (lock 3).
-    """
-    bare = PrimaryCredential(
-        session.logon_id,
-        principal.name,
-        principal.domain,
-        principal.sid,
-        upn=principal.upn,
-        logon_server=session.logon_server,
-    )
-    if given is None or not outbound:
-        return bare
-    return msgspec.structs.replace(
-        bare,
-        password=given.password,
-        old_password=given.old_password,
-        # LUID 0 and UPDATE mean that the account's password was set: not what a logon may say.
-        flags=PrimaryCredentialFlag(given.flags & ~PrimaryCredentialFlag.UPDATE),
-        dns_domain_name=given.dns_domain_name,
-    )

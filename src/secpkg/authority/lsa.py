@@ -10,14 +10,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Coroutine
 
-from secpkg.accounts.sid import LOCAL_SYSTEM
 from secpkg.accounts.store import AccountStore
 from secpkg.accounts.vault import Vault
 from secpkg.authority import calls, functions, logon, passwords
 from secpkg.authority.audit import AuditRecord, Fact
 from secpkg.authority.connections import Connection, ConnectionTable
+from secpkg.authority.credential_manager import CredentialManager
 from secpkg.authority.credentials import SessionCredentials
 from secpkg.authority.directory import PackageDirectory
+from secpkg.authority.domain_policy import DomainPolicy
 from secpkg.authority.fanout import logon_terminated
 from secpkg.authority.logon import Logon
 from secpkg.authority.logon_keys import LogonKeys
@@ -67,21 +68,27 @@ class LocalSecurityAuthority:
         self._spawn = spawn
         self.passthrough: Passthrough | None = None
         """The way to other domains' authorities, when whoever composes this one has one."""
+        self.domain_policy = DomainPolicy(vault, policy.skew)
         self.quotas = Quotas(policy)
         self.credentials = SessionCredentials(vault, policy)
+        self.stored_credentials = CredentialManager(store, vault)
         self.logon_keys = LogonKeys(entropy)
-        self.sessions = SessionTable(self._ended, self.credentials.wipe, policy.pending_sessions_per_package)
+        self.sessions = SessionTable(self._ended, self._forget, policy.pending_sessions_per_package)
         self.tokens = TokenTable(self.sessions, self.quotas, entropy, policy.handles_per_connection)
         self.connections = ConnectionTable(self.tokens, self.sessions, self.quotas, audit)
+
+    def _forget(self, logon_id: int) -> None:
+        self.credentials.wipe(logon_id)
+        self.stored_credentials.wipe(logon_id)
 
     def _ended(self, session: LogonSession) -> None:
         self._spawn(logon_terminated(self, session))
 
     # What an application asks for
 
-    async def logon_user(self, connection: Connection, package_id: int, request: LogonRequest) -> Logon:
+    async def logon_user(self, connection: Connection, package_id: int, request: LogonRequest, token: int = 0) -> Logon:
         """LsaLogonUser: see `secpkg.authority.logon`."""
-        return await logon.logon_user(self, connection, package_id, request)
+        return await logon.logon_user(self, connection, package_id, request, token)
 
     async def call_authentication_package(
         self, connection: Connection, package_id: int, submit_buffer: bytes
@@ -129,12 +136,13 @@ class LocalSecurityAuthority:
         return (LOCAL_SYSTEM_LOGON_ID, *(session.logon_id for session in self.sessions.live()))
 
     def logon_session_data(self, connection: Connection, logon_id: int) -> LogonSession:
-        """LsaGetLogonSessionData: for the session's user, who shows a token of it, and for SeTcbPrivilege (R101).
+        """LsaGetLogonSessionData: for the session's user, who shows a token of it, and for SeTcbPrivilege (R101). That
+        of LocalSystem is empty.
 
         STATUS_NO_SUCH_LOGON_SESSION, STATUS_ACCESS_DENIED.
         """
         if logon_id == LOCAL_SYSTEM_LOGON_ID:
-            return LogonSession(logon_id, 0, 0.0, sid=str(LOCAL_SYSTEM), state="live")
+            return LogonSession(logon_id, 0, 0.0, state="live")
         session = self.sessions.get(logon_id)
         owns = any(token.information.user == session.sid for token in connection.handles.values())
         if not owns and not connection.caller.has_tcb_privilege:
@@ -157,13 +165,13 @@ class LocalSecurityAuthority:
         STATUS_NOT_IMPLEMENTED for one that is not offered (R118, spec/README 10), STATUS_INVALID_PARAMETER for a wrong
         number of arguments, or the documented failures.
         """
-        return functions.call(self, origin, name, arguments)
+        return functions.call(self, origin, name, functions.judged(name, arguments))
 
     def end_call(self, origin: Origin, *, discard_sessions: bool = False) -> None:
-        """A call into a package is over: its account handles are closed, with ``discard_sessions`` also what sessions
-        it left unfinished (R45).
+        """A call into a package is over: its account handles are closed and the client's memory is released, with
+        ``discard_sessions`` also what sessions it left unfinished (R45).
         """
-        origin.scratch.sam_users.clear()
+        origin.scratch.end()
         if discard_sessions:
             for logon_id in tuple(origin.scratch.sessions):
                 self.sessions.discard(logon_id)

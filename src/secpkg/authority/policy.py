@@ -9,6 +9,7 @@ import msgspec
 
 from secpkg.accounts.lockout import LockoutPolicy
 from secpkg.accounts.sid import BUILTIN_ADMINISTRATORS, EVERYONE
+from secpkg.contract.values import QuotaLimits
 
 _DEFAULT_PRIVILEGES: Final[Mapping[str, tuple[str, ...]]] = {
     str(EVERYONE): ("SeChangeNotifyPrivilege",),
@@ -23,6 +24,10 @@ _DEFAULT_PRIVILEGES: Final[Mapping[str, tuple[str, ...]]] = {
         "SeTakeOwnershipPrivilege",
     ),
 }
+
+
+_LOGON_PROVIDERS: Final[Mapping[int, str]] = {0: "NTLM", 2: "NTLM", 3: "Negotiate"}
+"""LOGON32_PROVIDER_DEFAULT, _WINNT40 and _WINNT50 (winbase/nf-winbase-logonuserw)."""
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +47,19 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     max_password_length: int = 512
     """Characters."""
     skew: float = 300.0
-    """Clock difference that protocols with time stamps put up with."""
+    """Clock difference that protocols with time stamps put up with: MaxClockSkew until it is set
+    (LsaSetDomainInformationPolicy).
+    """
+    logon_providers: Mapping[int, str] = msgspec.field(default_factory=lambda: dict(_LOGON_PROVIDERS))
+    """The package of each LOGON32_PROVIDER_* of LogonUser. Where that of LOGON32_PROVIDER_DEFAULT is not in service,
+    the standard provider is the one package that can log users on, if there is one only.
+    """
+    process_quotas: QuotaLimits = QuotaLimits()
+    """What LsaLogonUser returns with a primary token (R65): it informs, nothing here enforces it."""
+    trusted_domains: tuple[str, ...] = ()
+    """Names of the forests that this domain trusts. With none it is no root of a forest, and the forest trust functions
+    answer STATUS_INVALID_DOMAIN_STATE.
+    """
     drain_deadline: float = 60.0
     """How long a package that is taken out of service may finish what it has begun."""
     connections_per_uid: int = 256

@@ -38,6 +38,8 @@ class LogonSession(msgspec.Struct, eq=False):
     logon_type: LogonType = LogonType.UNDEFINED_LOGON_TYPE
     upn: str = ""
     logon_server: str = ""
+    dns_domain_name: str = ""
+    """What the package said in its primary credentials."""
     state: SessionState = "created"
     outbound: bool = False
     """Whether its tokens carry credentials for other machines (lock 3)."""

@@ -39,8 +39,11 @@ LOGON_GROUPS: Final[dict[LogonType, tuple[Sid, ...]]] = {
     LogonType.NETWORK_CLEARTEXT: (NETWORK,),
     LogonType.BATCH: (BATCH,),
     LogonType.SERVICE: (SERVICE,),
+    LogonType.NEW_CREDENTIALS: (),
 }
-"""The groups of each logon type (R63). A type that is absent cannot be asked for: STATUS_INVALID_LOGON_TYPE."""
+"""The groups of each logon type (R63). A type that is absent cannot be asked for: STATUS_INVALID_LOGON_TYPE (Proxy is
+not supported, and zero is the system's own). A token for new credentials has the groups of the one that it is made of.
+"""
 
 _IMPERSONATION: Final = frozenset({LogonType.NETWORK, LogonType.NETWORK_CLEARTEXT})
 
@@ -55,9 +58,10 @@ class AccessToken(msgspec.Struct, frozen=True, eq=False):
     impersonation_level: ImpersonationLevel
     primary: bool
     source: str
-    """TokenSource: the package (R103)."""
+    """TokenSource: who asked for it (LsaLogonUser), else the package (R103)."""
     logon_type: LogonType
     posix_uid: int | None = None
+    source_identifier: int = 0
 
     @property
     def outbound(self) -> bool:
@@ -81,13 +85,14 @@ def build(
     level: ImpersonationLevel,
     source: str,
     expiration: float,
+    local_groups: tuple[str, ...] = (),
+    source_identifier: int = 0,
 ) -> AccessToken:
-    """The token of a principal: its groups, and those that nobody asks for (R63).
+    """The token of a principal: its groups, ``local_groups``, and those that nobody asks for (R63).
 
     Network logons give an impersonation token of the level asked for, the others a primary one (R64).
     """
-    logon_sid = Sid(f"S-1-5-5-{logon_id >> 32}-{logon_id & _LOW}")
-    added = (EVERYONE, *LOGON_GROUPS[logon_type], AUTHENTICATED_USERS, logon_sid)
+    added = (*local_groups, EVERYONE, *LOGON_GROUPS[logon_type], AUTHENTICATED_USERS, logon_sid(logon_id))
     groups = tuple(dict.fromkeys(str(sid) for sid in (*principal.groups, *added)))
     primary = logon_type not in _IMPERSONATION
     information = TokenInformation(
@@ -107,6 +112,34 @@ def build(
         source=source,
         logon_type=logon_type,
         posix_uid=principal.posix_uid,
+        source_identifier=source_identifier,
+    )
+
+
+def logon_sid(logon_id: int) -> Sid:
+    """The group that stands for a logon session in its tokens."""
+    return Sid(f"S-1-5-5-{logon_id >> 32}-{logon_id & _LOW}")
+
+
+def cloned(token: AccessToken, logon_id: int, source: str, source_identifier: int, expiration: float) -> AccessToken:
+    """The token of a NewCredentials logon: the same local identity in a session of its own, which carries other
+    credentials (winbase/nf-winbase-logonuserw).
+    """
+    old, new = str(logon_sid(token.logon_id)), str(logon_sid(logon_id))
+    information = msgspec.structs.replace(
+        token.information,
+        groups=tuple(new if group == old else group for group in token.information.groups),
+        expiration=min(expiration, token.information.expiration),
+    )
+    return msgspec.structs.replace(
+        token,
+        logon_id=logon_id,
+        information=information,
+        impersonation_level=ImpersonationLevel.IMPERSONATION,
+        primary=True,
+        source=source,
+        source_identifier=source_identifier,
+        logon_type=LogonType.NEW_CREDENTIALS,
     )
 
 

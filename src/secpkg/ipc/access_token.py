@@ -9,7 +9,7 @@ from types import TracebackType
 
 from secpkg.contract.flags import ImpersonationLevel
 from secpkg.contract.status import SecurityError, Status
-from secpkg.contract.values import TokenInformation
+from secpkg.contract.values import TokenInformation, TokenSource
 from secpkg.ipc import fork, schema
 from secpkg.ipc.connection import Connection
 from secpkg.ipc.errors import ChannelError
@@ -67,6 +67,16 @@ class TokenHandle:
     def posix_uid(self) -> int | None:
         """The uid that impersonation of this token takes; None: it has none."""
         return self.opened.posix_uid
+
+    @property
+    def source(self) -> TokenSource:
+        """``TOKEN_SOURCE``: who asked for the token, or the package that made it."""
+        return TokenSource(self.opened.source_name, self.opened.source_identifier)
+
+    @property
+    def primary(self) -> bool:
+        """Whether it is a primary token, as opposed to one for impersonation (R64)."""
+        return self.opened.primary
 
     @property
     def impersonation_level(self) -> ImpersonationLevel:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
 from secpkg.contract.flags import LogonType
-from secpkg.contract.values import ProtocolReply
+from secpkg.contract.values import ProtocolReply, TokenSource
 from secpkg.ipc import schema
 from secpkg.ipc.access_token import AccessToken, TokenHandle
 from secpkg.ipc.connection import Connection
@@ -27,6 +27,8 @@ class LogonBase:
         """ProfileBuffer: package-defined; a copy that is the caller's (R79)."""
         self.account_name = made.account_name
         """The account that was logged on."""
+        self.quotas = made.quotas
+        """Quotas: only with a primary token (R65)."""
 
     @contextmanager
     def session(self) -> Iterator[None]:
@@ -92,14 +94,19 @@ class Lsa:
         workstation: str = "",
         authentication_information: bytes = b"",
         origin_name: str = "",
+        local_groups: Iterable[str] = (),
+        token_source: TokenSource | None = None,
     ) -> Logon:
         """LsaLogonUser: by name and password, or with the package's own ``authentication_information``.
 
         Raises SecurityError with Status and SubStatus: STATUS_LOGON_FAILURE hides which half was wrong (R54),
         STATUS_ACCOUNT_RESTRICTION says why in ``substatus``, after a correct proof only (lock 9).
+        STATUS_PRIVILEGE_NOT_HELD for ``local_groups`` over an untrusted connection (R66). New credentials are given to
+        a copy of the access token whose `session` this thread acts for.
         """
+        names = (username, domain, password, workstation)
         request = operations.logon_request(
-            logon_type, username, domain, password, workstation, authentication_information, origin_name
+            logon_type, *names, authentication_information, origin_name, local_groups, token_source
         )
         number = package if isinstance(package, int) else self.lookup_authentication_package(package)
         made, opened = run(operations.logon(self._connection, number, request))

@@ -2,18 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import msgspec
+
 from secpkg.contract.flags import LogonType
 from secpkg.contract.implements import implements
 from secpkg.contract.status import SecurityError, Status
-from secpkg.contract.values import ProtocolReply
+from secpkg.contract.values import ProtocolReply, TokenSource
 from secpkg.ipc import schema
 from secpkg.ipc.access_token import AccessToken
-from secpkg.ipc.link import run
-from secpkg.lsa import client, operations
+from secpkg.ipc.link import run, status_of
+from secpkg.lsa import client, operations, return_buffers
 from secpkg.lsa.client import Lsa
+from secpkg.lsa.handles import connection_of, require
+from secpkg.lsa.logon_user import logon_user_ex, logon_user_ex_ex_w, logon_user_w
+from secpkg.lsa.policy import (
+    query_domain_information_policy,
+    query_forest_trust_information,
+    set_domain_information_policy,
+    set_forest_trust_information,
+)
+from secpkg.lsa.return_buffers import leased_bytes, leased_list, leased_session
+from secpkg.lsa.win_errors import nt_status_to_win_error
 
-_POLICY = "the Local Security Policy interface is another system"
-_TRUST = "there are no trusted domains here"
+__all__ = [
+    "call_authentication_package",
+    "connect_untrusted",
+    "deregister_logon_process",
+    "enumerate_logon_sessions",
+    "free_return_buffer",
+    "get_logon_session_data",
+    "logon_user",
+    "logon_user_ex",
+    "logon_user_ex_ex_w",
+    "logon_user_w",
+    "lookup_authentication_package",
+    "nt_status_to_win_error",
+    "query_domain_information_policy",
+    "query_forest_trust_information",
+    "register_logon_process",
+    "set_domain_information_policy",
+    "set_forest_trust_information",
+]
 
 
 @implements("lsa_logon", "LsaRegisterLogonProcess")
@@ -22,6 +53,7 @@ def register_logon_process(name: str, authority: object = None) -> tuple[Status,
     ntsecapi/nf-ntsecapi-lsaregisterlogonprocess.
     """
     try:
+        require(str, name)
         return Status.STATUS_SUCCESS, client.register_logon_process(name, authority), 0
     except SecurityError as error:
         return error.status, None, 0
@@ -49,7 +81,8 @@ def deregister_logon_process(handle: Lsa | None) -> Status:
 def lookup_authentication_package(handle: Lsa, package: str) -> tuple[Status, int]:
     """LsaLookupAuthenticationPackage (R87). Page: ntsecapi/nf-ntsecapi-lsalookupauthenticationpackage."""
     try:
-        return Status.STATUS_SUCCESS, handle.lookup_authentication_package(package)
+        require(str, package)
+        return Status.STATUS_SUCCESS, run(operations.lookup(connection_of(handle), package))
     except SecurityError as error:
         return error.status, 0
 
@@ -66,37 +99,57 @@ def logon_user(
     domain: str = "",
     password: str | None = None,
     workstation: str = "",
+    local_groups: Sequence[str] = (),
+    source_context: TokenSource | None = None,
 ) -> tuple[Status, Status, schema.LoggedOn | None, AccessToken | None]:
-    """LsaLogonUser: (Status, SubStatus, result, access token). The interactive form is given by its fields.
-    LocalGroups, SourceContext and Quotas have no counterpart. Page: ntsecapi/nf-ntsecapi-lsalogonuser.
+    """LsaLogonUser: (Status, SubStatus, result, access token). The interactive form is given by its fields; the result
+    has ProfileBuffer (LsaFreeReturnBuffer), LogonId and, with a primary token, Quotas (R65). STATUS_PRIVILEGE_NOT_HELD
+    for LocalGroups over an untrusted connection (R66). Page: ntsecapi/nf-ntsecapi-lsalogonuser.
     """
-    connection = handle._connection
     try:
+        connection = connection_of(handle)
+        require(str, origin_name, username, domain, password or "", workstation, *local_groups)
+        require((bytes, bytearray, memoryview), authentication_information)
+        require(int, package)
+        names = (username, domain, password, workstation)
         request = operations.logon_request(
-            LogonType(logon_type), username, domain, password, workstation, authentication_information, origin_name
+            LogonType(logon_type), *names, authentication_information, origin_name, local_groups, source_context
         )
-        made, opened = run(operations.logon(connection, package, request))
+        made, opened = run(operations.logon(connection, package, request, keep=True))
     except ValueError:
         return Status.STATUS_INVALID_LOGON_TYPE, Status.STATUS_SUCCESS, None, None
     except SecurityError as error:
         return error.status, error.substatus, None, None
+    made = msgspec.structs.replace(made, profile=leased_bytes(connection, made.profile, made.buffer))
     return Status.STATUS_SUCCESS, Status.STATUS_SUCCESS, made, AccessToken(connection, opened)
 
 
 @implements("lsa_logon", "LsaCallAuthenticationPackage")
 def call_authentication_package(handle: Lsa, package: int, submit_buffer: bytes) -> tuple[Status, ProtocolReply | None]:
-    """LsaCallAuthenticationPackage: ProtocolStatus counts only when the status is success (R78). Page:
-    ntsecapi/nf-ntsecapi-lsacallauthenticationpackage.
+    """LsaCallAuthenticationPackage: ProtocolStatus counts only when the status is success (R78); the reply's data is
+    freed with LsaFreeReturnBuffer. Page: ntsecapi/nf-ntsecapi-lsacallauthenticationpackage.
     """
     try:
-        return Status.STATUS_SUCCESS, handle.call_authentication_package(package, submit_buffer)
+        connection = connection_of(handle)
+        require((bytes, bytearray, memoryview), submit_buffer)
+        require(int, package)
+        answer = run(operations.package_answer(connection, package, bytes(submit_buffer), keep=True))
     except SecurityError as error:
         return error.status, None
+    data = leased_bytes(connection, answer.data, answer.buffer)
+    return Status.STATUS_SUCCESS, ProtocolReply(data, status_of(answer.protocol_status))
 
 
 @implements("lsa_logon", "LsaFreeReturnBuffer")
-def free_return_buffer(buffer: object = None) -> Status:
-    """LsaFreeReturnBuffer: buffers are Python objects here. Page: ntsecapi/nf-ntsecapi-lsafreereturnbuffer."""
+def free_return_buffer(buffer: object) -> Status:
+    """LsaFreeReturnBuffer of a profile or reply buffer, a session list or session data, which are charged to the caller
+    until then (R52, R79, R100). STATUS_INVALID_PARAMETER for anything else, and the second time. Page:
+    ntsecapi/nf-ntsecapi-lsafreereturnbuffer.
+    """
+    try:
+        return_buffers.free(buffer)
+    except SecurityError as error:
+        return error.status
     return Status.STATUS_SUCCESS
 
 
@@ -104,66 +157,22 @@ def free_return_buffer(buffer: object = None) -> Status:
 def enumerate_logon_sessions(handle: Lsa) -> tuple[Status, tuple[int, ...]]:
     """LsaEnumerateLogonSessions; here it needs a connection. Page: ntsecapi/nf-ntsecapi-lsaenumeratelogonsessions."""
     try:
-        return Status.STATUS_SUCCESS, handle.enumerate_logon_sessions()
+        connection = connection_of(handle)
+        listed = run(operations.session_list(connection, keep=True))
     except SecurityError as error:
         return error.status, ()
+    return Status.STATUS_SUCCESS, leased_list(connection, listed.logon_ids, listed.buffer)
 
 
 @implements("lsa_logon", "LsaGetLogonSessionData")
 def get_logon_session_data(handle: Lsa, logon_id: int) -> tuple[Status, schema.SessionData | None]:
-    """LsaGetLogonSessionData (R101). Page: ntsecapi/nf-ntsecapi-lsagetlogonsessiondata."""
+    """LsaGetLogonSessionData (R101). STATUS_NO_SUCH_LOGON_SESSION, STATUS_ACCESS_DENIED. Page:
+    ntsecapi/nf-ntsecapi-lsagetlogonsessiondata.
+    """
     try:
-        return Status.STATUS_SUCCESS, handle.get_logon_session_data(logon_id)
+        connection = connection_of(handle)
+        require(int, logon_id)
+        data = run(operations.session_data(connection, logon_id, keep=True))
     except SecurityError as error:
         return error.status, None
-
-
-@implements("lsa_logon", "LsaQueryDomainInformationPolicy", "unsupported", _POLICY)
-def query_domain_information_policy(*_arguments: object) -> Status:
-    """LsaQueryDomainInformationPolicy: not built. Page: ntsecapi/nf-ntsecapi-lsaquerydomaininformationpolicy."""
-    return Status.STATUS_NOT_IMPLEMENTED
-
-
-@implements("lsa_logon", "LsaSetDomainInformationPolicy", "unsupported", _POLICY)
-def set_domain_information_policy(*_arguments: object) -> Status:
-    """LsaSetDomainInformationPolicy: not built. Page: ntsecapi/nf-ntsecapi-lsasetdomaininformationpolicy."""
-    return Status.STATUS_NOT_IMPLEMENTED
-
-
-@implements("lsa_logon", "LsaQueryForestTrustInformation", "unsupported", _TRUST)
-def query_forest_trust_information(*_arguments: object) -> Status:
-    """LsaQueryForestTrustInformation: not built. Page: ntsecapi/nf-ntsecapi-lsaqueryforesttrustinformation."""
-    return Status.STATUS_NOT_IMPLEMENTED
-
-
-@implements("lsa_logon", "LsaSetForestTrustInformation", "unsupported", _TRUST)
-def set_forest_trust_information(*_arguments: object) -> Status:
-    """LsaSetForestTrustInformation: not built. Page: ntsecapi/nf-ntsecapi-lsasetforesttrustinformation."""
-    return Status.STATUS_NOT_IMPLEMENTED
-
-
-@implements("lsa_logon", "LsaNtStatusToWinError", "unsupported", "there is no table of Win32 errors here")
-def nt_status_to_win_error(status: int) -> Status:
-    """LsaNtStatusToWinError: not built. Page: ntsecapi/nf-ntsecapi-lsantstatustowinerror."""
-    return Status.STATUS_NOT_IMPLEMENTED
-
-
-_WINBASE = "no default logon provider is chosen for the caller: name a package with LsaLogonUser"
-
-
-@implements("lsa_logon", "LogonUser", "unsupported", _WINBASE)
-def logon_user_w(*_arguments: object, **_named: object) -> Status:
-    """LogonUser: not built. Page: winbase/nf-winbase-logonuserw."""
-    return Status.STATUS_NOT_IMPLEMENTED
-
-
-@implements("lsa_logon", "LogonUserEx", "unsupported", _WINBASE)
-def logon_user_ex(*_arguments: object, **_named: object) -> Status:
-    """LogonUserEx: not built. Page: winbase/nf-winbase-logonuserexw."""
-    return Status.STATUS_NOT_IMPLEMENTED
-
-
-@implements("lsa_logon", "LogonUserExExW", "unsupported", _WINBASE)
-def logon_user_ex_ex_w(*_arguments: object, **_named: object) -> Status:
-    """LogonUserExExW: not built. Page: SecAuthN logonuserexexw."""
-    return Status.STATUS_NOT_IMPLEMENTED
+    return Status.STATUS_SUCCESS, leased_session(connection, data)

@@ -21,7 +21,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -43,7 +43,7 @@ from secpkg.ipc.rights import OwnedFds
 from secpkg.ipc.schema import Failed, FromAuthority, ToAuthority, encode
 from secpkg.ipc.where import trusted_address
 from secpkg.runtime import state
-from secpkg.runtime.config import NOBODY, DaemonConfig
+from secpkg.runtime.config import NOBODY, DaemonConfig, read_passthrough
 from secpkg.runtime.descriptors import TokenDescriptors
 from secpkg.runtime.inbox import INBOX_MODULES, RESERVED_PACKAGES
 from secpkg.runtime.machine import Machine, Module
@@ -52,6 +52,9 @@ from secpkg.runtime.modules import ModuleDescription, describe
 from secpkg.runtime.ports import Events, ModulePort
 from secpkg.runtime.state import StateFault as DaemonFault
 from secpkg.runtime.supervisor import Limits, WorkerPort
+
+if TYPE_CHECKING:
+    from secpkg.runtime.passthrough import LoopPassthrough
 
 _decode: Final = msgspec.msgpack.Decoder(ToAuthority).decode
 _PR_SET_DUMPABLE: Final = 4
@@ -150,9 +153,11 @@ class Daemon:
             start_port=self._start_port,
             descriptors=None,
         )
+        self.machine.authority.domain_policy.keep_in(directory / "domain-policy")
         self.descriptors = TokenDescriptors(self.loop, self.machine.authority.tokens)
         self.machine.service.descriptors = self.descriptors
         self.machine.service.security_providers = lambda: self.registry.read().security_providers
+        self.passthrough = self._passes_through()
         self.management = Management(
             self.machine,
             self.registry,
@@ -160,6 +165,16 @@ class Daemon:
             stop=self.stop,
             address=f"unix:{config.socket_path}",
         )
+
+    def _passes_through(self) -> LoopPassthrough | None:
+        config = read_passthrough(self.config.settings_path)
+        if config is None:
+            return None
+        from secpkg.runtime.passthrough import LoopPassthrough
+
+        made = LoopPassthrough(config, self.machine.service, self.loop, self._complain)
+        self.machine.authority.passthrough = made
+        return made
 
     def _store(self, vault: Vault) -> AccountStore:
         lockout = self.policy.lockout
@@ -342,6 +357,8 @@ class Daemon:
         for port in list(self.machine.service.ports.values()):
             if isinstance(port, WorkerPort):
                 port.kill("authority_stopped")
+        if self.passthrough is not None:
+            self.passthrough.close()
         self.descriptors.close()
         self.loop.close()
         self.machine.authority.store.close()

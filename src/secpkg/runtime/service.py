@@ -14,10 +14,13 @@ from typing import Final, Protocol
 
 import msgspec
 
+from secpkg.authority import functions
 from secpkg.authority.connections import Connection
 from secpkg.authority.logon import Logon
+from secpkg.authority.logon_providers import provider
 from secpkg.authority.lsa import LocalSecurityAuthority
 from secpkg.authority.passthrough import DomainTarget, PassthroughCall
+from secpkg.authority.session_data import describe
 from secpkg.authority.targets import Origin, PackageTarget
 from secpkg.authority.tokens import AccessToken
 from secpkg.contract.requests import Request, Resume, drive
@@ -35,6 +38,7 @@ from secpkg.ipc.schema import (
     Done,
     DuplicateToken,
     Failed,
+    FreeBuffer,
     FromAuthority,
     GetSession,
     ListPackages,
@@ -43,6 +47,7 @@ from secpkg.ipc.schema import (
     LogonKey,
     LogonUser,
     LookupPackage,
+    LookupProvider,
     Manage,
     OpenPackage,
     PackageAnswered,
@@ -59,9 +64,14 @@ from secpkg.ipc.schema import (
     UserHalf,
     encode,
 )
+from secpkg.runtime import policy_requests
+from secpkg.runtime.policy_requests import PolicyRequest
 from secpkg.runtime.ports import ModulePort, answer
 
 _INTERNAL: Final = Status.STATUS_INTERNAL_ERROR
+_LUID_SIZE: Final = 8
+_SESSION_DATA_SIZE: Final = 1024
+"""Bytes charged for SECURITY_LOGON_SESSION_DATA with its strings."""
 
 
 class Reply(Protocol):
@@ -121,8 +131,8 @@ class Service:
         return passthrough.call(call, resume)
 
     def lsa_call(self, origin: Origin, function: str, arguments: tuple[object, ...], resume: Resume) -> object:
-        """What packages await: LSA functions."""
-        value = self.authority.lsa_function(origin, function, arguments)
+        """What packages await: LSA functions, with arguments that the module's port has judged."""
+        value = functions.call(self.authority, origin, function, arguments)
         if isinstance(value, Coroutine):
             return answer(value, self.ask, resume)
         return value
@@ -202,10 +212,18 @@ class Service:
             reply(PackageNumber(number, authority.packages.find(message.name).package_id))
         elif isinstance(message, LogonKey):
             reply(Answered(number, msgspec.Raw(encode(authority.logon_key(connection, message.token)))))
+        elif isinstance(message, LookupProvider):
+            reply(PackageNumber(number, provider(authority, message.provider).package_id))
+        elif isinstance(message, FreeBuffer):
+            authority.connections.free(connection, message.buffer)
+            reply(Done(number))
         elif isinstance(message, ListSessions):
-            reply(SessionList(number, authority.enumerate_logon_sessions()))
+            listed = authority.enumerate_logon_sessions()
+            reply(SessionList(number, listed, self._kept(connection, message, _LUID_SIZE * len(listed))))
         elif isinstance(message, GetSession):
             reply(self._session(connection, message))
+        elif isinstance(message, PolicyRequest):
+            reply(policy_requests.answer(authority, connection, message))
         elif isinstance(message, Manage):
             self._manage(connection, message, reply)
         else:
@@ -240,7 +258,7 @@ class Service:
                 if isinstance(end, socket.socket):
                     end.close()
                 return
-            reply(PackageOpened(message.id, entry.package_id, entry.module, entry.info, half), end)
+            reply(PackageOpened(message.id, entry.package_id, entry.module, entry.info, half, entry.thunks), end)
 
         self._channels[channel] = (connection, port)
         port.open_channel(channel, caller, connection, opened)
@@ -261,6 +279,8 @@ class Service:
             token.impersonation_level,
             token.primary,
             token.posix_uid,
+            token.source,
+            token.source_identifier,
         )
 
     def _export(self, connection: Connection, message: TokenDescriptor, reply: Reply) -> None:
@@ -284,9 +304,19 @@ class Service:
                 return
             logon = value
             assert isinstance(logon, Logon)
-            reply(LoggedOn(number, logon.logon_id, logon.token, logon.profile, logon.account_name))
+            buffer = logon.buffer
+            if not message.keep and not connection.closed:
+                self.authority.connections.free(connection, buffer)
+                buffer = 0
+            made = (logon.logon_id, logon.token, logon.profile, logon.account_name)
+            reply(LoggedOn(number, *made, logon.quotas, buffer))
 
-        drive(self.authority.logon_user(connection, message.package, message.request), self.ask, done)
+        logging_on = self.authority.logon_user(connection, message.package, message.request, message.token)
+        drive(logging_on, self.ask, done)
+
+    def _kept(self, connection: Connection, message: CallPackage | ListSessions | GetSession, size: int) -> int:
+        """The number of the return buffer, 0 when the application does not keep it; STATUS_QUOTA_EXCEEDED."""
+        return self.authority.connections.keep(connection, size) if message.keep else 0
 
     def _call_package(self, connection: Connection, message: CallPackage, reply: Reply) -> None:
         number = message.id
@@ -296,7 +326,12 @@ class Service:
                 reply(_failed(number, error))
                 return
             data, protocol_status = getattr(value, "data", b""), getattr(value, "protocol_status", 0)
-            reply(PackageAnswered(number, data, protocol_status))
+            try:
+                buffer = self._kept(connection, message, len(data))
+            except SecurityError as refused:
+                reply(_failed(number, refused))
+                return
+            reply(PackageAnswered(number, data, protocol_status, buffer))
 
         if message.domain:
             package = message.name or message.package
@@ -308,18 +343,25 @@ class Service:
 
     def _session(self, connection: Connection, message: GetSession) -> SessionData:
         session = self.authority.logon_session_data(connection, message.logon_id)
-        package = self.authority.packages.entry(session.package_id).name if session.package_id else ""
+        facts = describe(self.authority, session)
         return SessionData(
             message.id,
             session.logon_id,
             session.account_name,
             session.domain,
-            package,
+            facts.authentication_package,
             session.logon_type,
             session.sid,
             session.created,
             session.logon_server,
             session.upn,
+            dns_domain_name=session.dns_domain_name,
+            logoff_time=facts.logoff_time,
+            kick_off_time=facts.kick_off_time,
+            password_last_set=facts.password_last_set,
+            password_can_change=facts.password_can_change,
+            password_must_change=facts.password_must_change,
+            buffer=self._kept(connection, message, _SESSION_DATA_SIZE),
         )
 
     def _manage(self, connection: Connection, message: Manage, reply: Reply) -> None:
