@@ -7,6 +7,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Unpack
 
+from secpkg.accounts.credentials import Credential, Key, require_room, seal, unseal
 from secpkg.accounts.lockout import DEFAULT_POLICY, LockoutPolicy, LockoutTable, pair_key
 from secpkg.accounts.model import MAX_GROUPS, Account, AccountChanges, Group, changed, with_password
 from secpkg.accounts.names import name_key, require_name, upn_key
@@ -47,6 +48,7 @@ class MemoryAccountStore:
         self._keys: dict[Sid, str] = {}
         self._upns: dict[str, str] = {}
         self._sealed: dict[Sid, dict[str, bytes]] = {}
+        self._credentials: dict[Sid, dict[Key, bytes]] = {}
         self._groups: dict[str, Group] = {require_name(group.name): group for group in BUILTIN_GROUPS}
         self._lockout = LockoutTable(lockout)
         self._decoy = self._vault.seal(bytes(64), sid=self._domain_sid, package="")
@@ -132,6 +134,7 @@ class MemoryAccountStore:
             if key in RESERVED_RIDS:
                 raise builtin("account_is_builtin")
             del self._accounts[key], self._keys[account.sid], self._sealed[account.sid]
+            self._credentials.pop(account.sid, None)
             if account.upn is not None:
                 del self._upns[upn_key(account.upn) or ""]
 
@@ -197,8 +200,24 @@ class MemoryAccountStore:
             return account, None
         return account, self._vault.open(sealed, sid=account.sid, package=package)
 
+    def credentials(self, sid: Sid) -> tuple[Credential, ...]:
+        """What the account's user has stored for other machines."""
+        with self._lock:
+            held = sorted(self._credentials.get(sid, {}).items())
+        return tuple(unseal(self._vault, sid, key, blob) for key, blob in held)
+
+    def put_credential(self, sid: Sid, credential: Credential) -> None:
+        """Store a credential."""
+        with self._lock:
+            if sid not in self._keys:
+                raise no_such_user()
+            held = self._credentials.setdefault(sid, {})
+            if credential.key not in held:
+                require_room(len(held))
+            held[credential.key] = seal(self._vault, sid, credential)
+
     def reseal(self) -> int:
-        """Seal anew what is not under the vault's current key; how many verifiers that were."""
+        """Seal anew what is not under the vault's current key; how many blobs that were."""
         with self._lock:
             old = [
                 (sid, name, blob)
@@ -208,7 +227,15 @@ class MemoryAccountStore:
             ]
             for sid, name, blob in old:
                 self._sealed[sid] |= self._seal(sid, {name: self._vault.open(blob, sid=sid, package=name)})
-        return len(old)
+            stored = [
+                (sid, key, blob)
+                for sid, held in self._credentials.items()
+                for key, blob in held.items()
+                if not self._vault.is_current(blob)
+            ]
+            for sid, key, blob in stored:
+                self._credentials[sid][key] = seal(self._vault, sid, unseal(self._vault, sid, key, blob))
+        return len(old) + len(stored)
 
     def lockout(self, account: str, origin: str, now: float) -> float:
         """Seconds that this account has to wait at this origin."""

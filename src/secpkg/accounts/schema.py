@@ -78,7 +78,17 @@ _LOCKOUT: Final = (
         BEGIN UPDATE lockout_size SET size = size - 1; END""",
 )
 
-MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_ACCOUNTS, _LOCKOUT)
+_CREDENTIALS: Final = (
+    """CREATE TABLE credential (
+        rid INTEGER NOT NULL REFERENCES account ON DELETE CASCADE,
+        target_key TEXT NOT NULL,
+        type INTEGER NOT NULL,
+        sealed BLOB NOT NULL,
+        PRIMARY KEY (rid, target_key, type)
+    ) STRICT""",
+)
+
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_ACCOUNTS, _LOCKOUT, _CREDENTIALS)
 
 
 def version(db: sqlite3.Connection) -> int:

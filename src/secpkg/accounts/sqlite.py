@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final, TypeAlias, Unpack, cast
 
 from secpkg.accounts import schema, sqlite_file
+from secpkg.accounts.credentials import Credential, Key, require_room, seal, unseal
 from secpkg.accounts.lockout import DEFAULT_POLICY, LockoutPolicy, LockoutState, after_failure, pair_key, waiting
 from secpkg.accounts.model import MAX_GROUPS, Account, AccountChanges, Group, changed, with_password
 from secpkg.accounts.names import name_key, require_name, upn_key
@@ -56,6 +57,8 @@ _AUTH: Final = (
     f"SELECT s.sealed, {_COLUMNS} FROM account a LEFT JOIN supplemental s ON s.rid = a.rid AND s.package = ?2 "
     "WHERE a.name_key = ?1"
 )
+_ALL_CREDENTIALS: Final = "SELECT rid, target_key, type, sealed FROM credential"
+_CREDENTIALS: Final = f"{_ALL_CREDENTIALS} WHERE rid = ? ORDER BY target_key, type"
 _STATE: Final = "SELECT failures, last_failure, until FROM lockout WHERE pair = ?"
 _PUT: Final = (
     "INSERT INTO account (rid, name_key, name, full_name, enabled, locked, expires_at, must_change, password_set_at, "
@@ -274,8 +277,24 @@ class SqliteAccountStore:
             return account, None
         return account, self._vault.open(cast(bytes, rows[0][0]), sid=account.sid, package=package)
 
+    def credentials(self, sid: Sid) -> tuple[Credential, ...]:
+        """What the account's user has stored for other machines."""
+        rows = self._fetch(_CREDENTIALS, sid.rid) if sid.is_child_of(self._domain_sid) else ()
+        return tuple(unseal(self._vault, sid, *_sealed_entry(row[1:])) for row in rows)
+
+    def put_credential(self, sid: Sid, credential: Credential) -> None:
+        """Store a credential."""
+        key, blob = credential.key, seal(self._vault, sid, credential)
+        with self._write() as db:
+            known = sid.is_child_of(self._domain_sid) and db.execute(_BY_RID, (sid.rid,)).fetchone() is not None
+            if not known:
+                raise no_such_user()
+            others = "SELECT count(*) FROM credential WHERE rid = ? AND NOT (target_key = ? AND type = ?)"
+            require_room(db.execute(others, (sid.rid, *key)).fetchone()[0])
+            db.execute("INSERT OR REPLACE INTO credential VALUES (?, ?, ?, ?)", (sid.rid, *key, blob))
+
     def reseal(self) -> int:
-        """Seal anew what is not under the vault's current key, in one transaction; how many verifiers that were."""
+        """Seal anew what is not under the vault's current key, in one transaction; how many blobs that were."""
         with self._write() as db:
             rows = db.execute("SELECT rid, package, sealed FROM supplemental").fetchall()
             old = [row for row in rows if not self._vault.is_current(row[2])]
@@ -283,8 +302,14 @@ class SqliteAccountStore:
                 sid = self._domain_sid.child(rid)
                 blob = self._vault.seal(self._vault.open(sealed, sid=sid, package=package), sid=sid, package=package)
                 db.execute("UPDATE supplemental SET sealed = ? WHERE rid = ? AND package = ?", (blob, rid, package))
+            stored = [row for row in db.execute(_ALL_CREDENTIALS) if not self._vault.is_current(row[3])]
+            for rid, *entry in stored:
+                sid = self._domain_sid.child(rid)
+                key, sealed = _sealed_entry(tuple(entry))
+                blob = seal(self._vault, sid, unseal(self._vault, sid, key, sealed))
+                db.execute("INSERT OR REPLACE INTO credential VALUES (?, ?, ?, ?)", (rid, *key, blob))
             db.execute("UPDATE domain SET vault_check = ?", (self._check_value(self._domain_name, self._domain_sid),))
-        return len(old)
+        return len(old) + len(stored)
 
     def lockout(self, account: str, origin: str, now: float) -> float:
         """Seconds that this account has to wait at this origin."""
@@ -455,6 +480,11 @@ def _resolve(db: sqlite3.Connection, names: Sequence[str]) -> dict[int, Group]:
 
 def _join(db: sqlite3.Connection, rid: int, groups: Mapping[int, Group]) -> None:
     db.executemany("INSERT INTO membership (rid, group_id) VALUES (?, ?)", [(rid, group) for group in groups])
+
+
+def _sealed_entry(row: _Row) -> tuple[Key, bytes]:
+    target, kind, sealed = cast("tuple[str, int, bytes]", row)
+    return (target, kind), sealed
 
 
 def _state(rows: Sequence[_Row]) -> LockoutState | None:

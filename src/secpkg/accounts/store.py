@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Protocol, Unpack
+from typing import TYPE_CHECKING, Final, Protocol, Unpack
 
 from secpkg.accounts.model import Account, AccountChanges, Group
 from secpkg.accounts.sid import BUILTIN_ADMINISTRATORS, BUILTIN_GUESTS, BUILTIN_USERS, RID_ADMINISTRATOR, RID_GUEST, Sid
 from secpkg.contract.status import SecurityError, Status
+
+if TYPE_CHECKING:
+    from secpkg.accounts.credentials import Credential
 
 MAX_PACKAGE_NAME: Final = 127
 """Bytes of a package name (R87)."""
@@ -113,8 +116,16 @@ class AccountStore(Protocol):
         """Account and the package's verifier in one step; the same work whether they exist or not (lock 9)."""
         ...
 
+    def credentials(self, sid: Sid) -> tuple[Credential, ...]:
+        """What the account's user has stored for other machines, by target and type; nothing without account."""
+        ...
+
+    def put_credential(self, sid: Sid, credential: Credential) -> None:
+        """Store a credential (CrediWrite), in place of the one with the same target and type. STATUS_QUOTA_EXCEEDED."""
+        ...
+
     def reseal(self) -> int:
-        """Seal everything anew that is not under the vault's current key; how many verifiers that were."""
+        """Seal everything anew that is not under the vault's current key; how many blobs that were."""
         ...
 
     def lockout(self, account: str, origin: str, now: float) -> float:

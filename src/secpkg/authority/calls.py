@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from secpkg.authority.directory import PackageEntry
 from secpkg.authority.targets import Origin, PackageTarget
@@ -34,10 +37,10 @@ async def call_authentication_package(
     """
     entry = authority.packages.in_service(package_id)
     function = "call_package" if connection.trusted else "call_package_untrusted"
-    target = PackageTarget.of(package_id, connection.caller, connection)
     _require_size(submit_buffer)
     amount = len(submit_buffer) + MAX_RETURN_BUFFER
     authority.connections.charge(connection, amount)
+    target = PackageTarget.of_request(authority, package_id, connection, submit_buffer)
     try:
         return await _call(authority, entry, function, submit_buffer, target)
     except SecurityError as failed:
@@ -48,16 +51,36 @@ async def call_authentication_package(
 
 @implements("authentication_package", "LsaApCallPackagePassthrough")
 async def call_other_package(
-    authority: LocalSecurityAuthority, origin: Origin, function: str, name: str, submit_buffer: bytes
+    authority: LocalSecurityAuthority,
+    origin: Origin,
+    function: str,
+    name: str,
+    submit_buffer: bytes,
+    client_buffer_base: int | None = None,
 ) -> ProtocolReply:
-    """CallPackage and CallPackagePassthrough: the target by name (R88), its buffer untouched (R89)."""
+    """CallPackage, CallPackageEx and CallPackagePassthrough: the target by name (R88), its buffer untouched (R89).
+
+    With a ``client_buffer_base`` the callee works in the client's memory of this very call (R88); without one it begins
+    with none.
+    """
     if origin.depth >= MAX_DEPTH:
         raise SecurityError(Status.STATUS_INSUFFICIENT_RESOURCES, reason="packages_call_in_circles")
     found = authority.packages.find(name)
     entry = authority.packages.in_service(found.package_id)
     _require_size(submit_buffer)
     target = PackageTarget.of(entry.package_id, origin.call, origin.connection, origin.depth + 1)
-    return await _call(authority, entry, function, submit_buffer, target)
+    if client_buffer_base is not None:
+        target = msgspec.structs.replace(target, client_buffer_base=client_buffer_base)
+        if origin.connection is not None:
+            target.origin.scratch.memory, target.origin.scratch.borrowed = origin.memory(authority), True
+    reply = await _call(authority, entry, function, submit_buffer, target)
+    origin.scratch.lend(digest(reply.data))
+    return reply
+
+
+def digest(buffer: bytes) -> bytes:
+    """By what a returned buffer is known when it is freed (R90)."""
+    return hashlib.blake2b(buffer, digest_size=16, person=b"return buffer").digest()
 
 
 async def _call(
@@ -67,13 +90,12 @@ async def _call(
         raise SecurityError(Status.STATUS_NOT_IMPLEMENTED, reason="no_such_function")
     try:
         reply = await Request[object](function, (submit_buffer,), target)
+        if not isinstance(reply, ProtocolReply):
+            raise SecurityError(Status.STATUS_INTERNAL_ERROR, reason="reply_invalid")
+        data = target.origin.returned(reply.data, reply.client_buffer, MAX_RETURN_BUFFER)
     finally:
         authority.end_call(target.origin, discard_sessions=True)
-    if not isinstance(reply, ProtocolReply):
-        raise SecurityError(Status.STATUS_INTERNAL_ERROR, reason="reply_invalid")
-    if len(reply.data) > MAX_RETURN_BUFFER:
-        raise SecurityError(Status.STATUS_QUOTA_EXCEEDED, reason="return_buffer_too_large")
-    return reply
+    return ProtocolReply(data, reply.protocol_status)
 
 
 def _require_size(submit_buffer: bytes) -> None:

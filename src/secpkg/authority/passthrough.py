@@ -90,15 +90,16 @@ def is_own(authority: LocalSecurityAuthority, domain: str) -> bool:
 
 
 async def call_by_name(
-    authority: LocalSecurityAuthority, origin: Origin, name: str, submit_buffer: bytes
+    authority: LocalSecurityAuthority, origin: Origin, name: str, submit_buffer: bytes, client_buffer_base: int = 0
 ) -> ProtocolReply:
-    """CallPackagePassthrough of a package: to the package of this machine (R89), or of another domain's authority.
+    """CallPackagePassthrough of a package: to the package of this machine (R89), or of another domain's authority,
+    where no address of this client means anything.
 
     STATUS_NO_SUCH_PACKAGE, STATUS_NO_SUCH_DOMAIN, and what `Passthrough.call` raises.
     """
     domain, package = split(name)
     if is_own(authority, domain):
-        return await call_other_package(authority, origin, _FUNCTION, package, submit_buffer)
+        return await call_other_package(authority, origin, _FUNCTION, package, submit_buffer, client_buffer_base)
     asked_by = _asked_by(authority, origin.call, origin.connection, authority.packages.entry(origin.package_id).name)
     return await _call_out(
         authority, PassthroughCall(domain, package, submit_buffer, asked_by, origin.depth + 1), origin.call
@@ -158,7 +159,7 @@ async def serve(authority: LocalSecurityAuthority, peer: str, call: PassthroughC
     caller = ClientInfo(0, NO_UID, NO_UID)
     try:
         _require(call.domain, call.package, call.submit_buffer)
-        if not is_own(authority, call.domain) or not call.domain:
+        if call.domain.casefold() != authority.store.domain_name.casefold():
             raise SecurityError(Status.STATUS_NO_SUCH_DOMAIN, reason="asked_for_another_domain")
         origin = Origin(0, None, caller, depth=max(1, call.depth))
         reply = await call_other_package(authority, origin, _FUNCTION, call.package, call.submit_buffer)

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from secpkg.authority.functions import accounts, audit, packages, sessions, tokens
-from secpkg.authority.functions.table import LSA_FUNCTIONS, LsaFunction, call, lsa_function
+from secpkg.authority.functions import (
+    accounts,
+    audit,
+    client_buffers,
+    credential_manager,
+    names,
+    packages,
+    sessions,
+    tokens,
+)
+from secpkg.authority.functions.table import LSA_FUNCTIONS, LsaFunction, call, judged, lsa_function
 
 __all__ = [
     "LSA_FUNCTIONS",
@@ -14,7 +23,11 @@ __all__ = [
     "accounts",
     "audit",
     "call",
+    "client_buffers",
+    "credential_manager",
+    "judged",
     "lsa_function",
+    "names",
     "packages",
     "sessions",
     "tokens",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from secpkg.authority import principals
 from secpkg.authority.functions.table import lsa_function
 from secpkg.contract.flags import NameType
+from secpkg.contract.implements import implements
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import AuthData, SamUser
 
@@ -80,3 +81,31 @@ def get_auth_data_for_user(
 ) -> AuthData:
     """GetAuthDataForUser: the three above in one (R258)."""
     return _auth_data(authority, origin, name, name_type, prefix, False)
+
+
+@implements("lsa_secpkg", "GetUserCredentials", "error", "documented as not implemented (R118)")
+@lsa_function("get_user_credentials")
+def get_user_credentials(authority: LocalSecurityAuthority, origin: Origin, user_handle: int) -> bytes:
+    """GetUserCredentials: STATUS_NOT_IMPLEMENTED, whatever the handle (R118)."""
+    raise SecurityError(Status.STATUS_NOT_IMPLEMENTED, reason="documented_as_not_implemented")
+
+
+@implements("lsa_secpkg", "SaveSupplementalCredentials", "error", "documented as obsolete (R118)")
+@lsa_function("save_supplemental_credentials")
+def save_supplemental_credentials(
+    authority: LocalSecurityAuthority,
+    origin: Origin,
+    logon_id: int,
+    supplemental_credentials: bytes,
+    synchronous: bool,
+) -> None:
+    """SaveSupplementalCredentials: STATUS_NOT_SUPPORTED (R118); UpdateCredentials is what replaced it."""
+    raise SecurityError(Status.STATUS_NOT_SUPPORTED, reason="documented_as_obsolete")
+
+
+@implements("lsa_secpkg", "DummyFunction6", "error", "reserved: the documents keep the slot and say nothing of its use")
+@implements("lsa_secpkg", "DummyFunction7", "error", "reserved: the documents keep the slot and say nothing of its use")
+@lsa_function("dummy_function6", "dummy_function7")
+def dummy_function(authority: LocalSecurityAuthority, origin: Origin, buffer: bytearray) -> None:
+    """DummyFunction6, DummyFunction7: STATUS_NOT_IMPLEMENTED."""
+    raise SecurityError(Status.STATUS_NOT_IMPLEMENTED, reason="reserved")

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from secpkg.authority.calls import call_other_package
+from secpkg.authority.calls import call_other_package, digest
 from secpkg.authority.fanout import accept_credentials, require_supplementals
 from secpkg.authority.functions.table import lsa_function
 from secpkg.authority.passthrough import call_by_name
 from secpkg.contract.flags import PrimaryCredentialFlag
+from secpkg.contract.implements import implements
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import PrimaryCredential, ProtocolReply, SupplementalCredential
 
@@ -27,6 +28,34 @@ async def call_package(
     return await call_other_package(authority, origin, "call_package", authentication_package, submit_buffer)
 
 
+@lsa_function("call_package_ex")
+async def call_package_ex(
+    authority: LocalSecurityAuthority,
+    origin: Origin,
+    authentication_package: str,
+    client_buffer_base: int,
+    submit_buffer: bytes,
+) -> ProtocolReply:
+    """CallPackageEx (R88): the callee sees the same memory of the client. STATUS_INVALID_PARAMETER for a base that is
+    no address of it.
+    """
+    if client_buffer_base and not (origin.scratch.memory and origin.scratch.memory.holds(client_buffer_base)):
+        raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason="client_address_unknown")
+    return await call_other_package(
+        authority, origin, "call_package", authentication_package, submit_buffer, client_buffer_base
+    )
+
+
+@implements(
+    "lsa_secpkg", "FreeReturnBuffer", "duty", "a buffer is Python's to release; that it is freed once is checked"
+)
+@lsa_function("free_return_buffer")
+def free_return_buffer(authority: LocalSecurityAuthority, origin: Origin, buffer: bytes) -> None:
+    """FreeReturnBuffer (R90), once for each reply of this call: STATUS_INVALID_PARAMETER for anything else."""
+    if not origin.scratch.free(digest(buffer)):
+        raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason="return_buffer_unknown")
+
+
 @lsa_function("call_package_passthrough")
 async def call_package_passthrough(
     authority: LocalSecurityAuthority,
@@ -36,11 +65,9 @@ async def call_package_passthrough(
     submit_buffer: bytes,
 ) -> ProtocolReply:
     """CallPackagePassthrough (R89), of the package ``DOMAIN\\Package`` also at that domain's authority (docs/adr/0014).
-    There are no client addresses here: a base other than 0 is refused.
+    The base is passed on unseen, and an address that it does not name is the callee's to notice.
     """
-    if client_buffer_base:
-        raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason="client_buffer_base_not_zero")
-    return await call_by_name(authority, origin, authentication_package, submit_buffer)
+    return await call_by_name(authority, origin, authentication_package, submit_buffer, client_buffer_base)
 
 
 @lsa_function("update_credentials")

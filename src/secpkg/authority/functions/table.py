@@ -1,4 +1,9 @@
-"""The table of the LSA functions that are offered, filled by the modules beside it."""
+"""The table of the LSA functions that are offered, filled by the modules beside it.
+
+Every argument is judged before a function sees it, by the one schema there is: what a package in this process hands
+over is read as if it came from another (`secpkg.contract.signatures`). So a value of the wrong type, number or size
+fails in embedded mode as it fails in a worker, and no function beside this file asks for types.
+"""
 
 from __future__ import annotations
 
@@ -8,23 +13,25 @@ from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, TypeVar
 
 import msgspec
 
+from secpkg.contract.lsa_mode.functions import PROTOCOLS
+from secpkg.contract.signatures import signatures
 from secpkg.contract.status import SecurityError, Status
 
 if TYPE_CHECKING:
-    from secpkg.authority.connections import Connection
     from secpkg.authority.lsa import LocalSecurityAuthority
     from secpkg.authority.targets import Origin
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_SIGNATURES: Final = signatures(PROTOCOLS)
+_encode: Final = msgspec.msgpack.Encoder().encode
+
 
 class LsaFunction(msgspec.Struct, frozen=True):
-    """One LSA function: how it is called, with how many arguments after authority and origin, and whether it waits."""
+    """One LSA function: what answers it, and whether it waits."""
 
     implementation: Callable[..., object]
-    least: int
-    most: int
     waits: bool
 
 
@@ -43,29 +50,39 @@ def lsa_function(
     def register(
         implementation: Callable[Concatenate[LocalSecurityAuthority, Origin, P], R],
     ) -> Callable[Concatenate[LocalSecurityAuthority, Origin, P], R]:
-        parameters = list(inspect.signature(implementation).parameters.values())[2:]
-        least = sum(parameter.default is parameter.empty for parameter in parameters)
-        waits = inspect.iscoroutinefunction(implementation)
         for name in names:
-            LSA_FUNCTIONS[name] = LsaFunction(implementation, least, len(parameters), waits)
+            waits = inspect.iscoroutinefunction(implementation)
+            LSA_FUNCTIONS[name] = LsaFunction(implementation, waits)
         return implementation
 
     return register
 
 
 def call(authority: LocalSecurityAuthority, origin: Origin, name: str, arguments: tuple[object, ...]) -> object:
-    """Call by name: the result, or the coroutine of a function that waits."""
+    """Call by name, with arguments as `judged` gives them: the result, or the coroutine of a function that waits."""
     function = LSA_FUNCTIONS.get(name)
     if function is None:
-        raise SecurityError(Status.STATUS_NOT_IMPLEMENTED, reason="lsa_function_not_offered")
-    if not function.least <= len(arguments) <= function.most:
-        raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason="argument_count")
+        raise _not_offered()
     return function.implementation(authority, origin, *arguments)
 
 
-def client_of(origin: Origin) -> Connection:
-    """The connection for which the package works; STATUS_INVALID_HANDLE (``no_client``) when there is none."""
-    if origin.connection is None:
-        raise SecurityError(Status.STATUS_INVALID_HANDLE, reason="no_client")
-    origin.connection.require_open()
-    return origin.connection
+def judged(name: str, arguments: tuple[object, ...]) -> tuple[object, ...]:
+    """The arguments of a function with the defaults of those left out; STATUS_INVALID_PARAMETER,
+    STATUS_NOT_IMPLEMENTED. What came from another process has been judged when it was decoded.
+    """
+    if name not in LSA_FUNCTIONS:
+        raise _not_offered()
+    signature = _SIGNATURES[name]
+    try:
+        bound = signature.bind(arguments, {})
+    except TypeError:
+        raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason="argument_count") from None
+    try:
+        raw = msgspec.Raw(_encode(bound))
+    except (TypeError, ValueError, OverflowError):  # no value of the schema; no Unicode; no 64-bit number
+        raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason=f"arguments_of_{name}") from None
+    return signature.decode_arguments(raw)
+
+
+def _not_offered() -> SecurityError:
+    return SecurityError(Status.STATUS_NOT_IMPLEMENTED, reason="lsa_function_not_offered")

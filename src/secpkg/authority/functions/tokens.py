@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from secpkg.authority import tokens
 from secpkg.authority.audit import Fact
-from secpkg.authority.functions.table import client_of, lsa_function
+from secpkg.authority.fanout import accept_credentials, primary_of
+from secpkg.authority.functions.table import lsa_function
 from secpkg.authority.principals import Principal, admit, by_sid, origin_of
 from secpkg.authority.sessions import FIRST_FREE_LUID, LogonSession
 from secpkg.contract.flags import ImpersonationLevel, LogonType
 from secpkg.contract.status import SecurityError, Status
-from secpkg.contract.values import AuthData, ConvertedToken, TokenInformation, TokenReference
+from secpkg.contract.values import AuthData, ConvertedToken, PrimaryCredential, TokenInformation, TokenReference
 
 if TYPE_CHECKING:
     from secpkg.authority.connections import Connection
@@ -35,7 +36,7 @@ def _grant(
     package = authority.packages.at_work(origin.package_id).name
     facts: dict[str, Fact] = {"logon_type": int(logon_type)}
     try:
-        connection = client_of(origin)
+        connection = origin.client()
         tokens.require_logon_type(logon_type)
         authority.tokens.require_reference(connection)
         session = None if logon_id is None else authority.sessions.own(logon_id, origin.package_id)
@@ -144,10 +145,34 @@ def create_token(
     return reference
 
 
+@lsa_function("create_token_ex")
+async def create_token_ex(
+    authority: LocalSecurityAuthority,
+    origin: Origin,
+    logon_id: int,
+    token_information: TokenInformation,
+    session_information: PrimaryCredential,
+    logon_type: LogonType = LogonType.NETWORK,
+    impersonation_level: ImpersonationLevel = ImpersonationLevel.IMPERSONATION,
+    workstation: str = "",
+) -> TokenReference:
+    """CreateTokenEx (R102): as CreateToken, and every package hears of the session's credentials as after a logon
+    (R69); of a session that carries none they hear no secret (lock 3).
+    """
+    claimed = _claims(session_information.downlevel_name, session_information.domain_name, workstation)
+    session, principal, reference = _grant(
+        authority, origin, token_information, logon_id, logon_type, impersonation_level, claimed
+    )
+    assert session.token is not None  # live, since there is a reference
+    primary = primary_of(session_information, session, principal, session.token)
+    await accept_credentials(authority, session, logon_type, primary, (), origin.call, origin.connection)
+    return reference
+
+
 @lsa_function("open_token_by_logon_id")
 def open_token_by_logon_id(authority: LocalSecurityAuthority, origin: Origin, logon_id: int) -> TokenReference:
     """OpenTokenByLogonId: of the session whose access token the caller presented, and of no other (lock 3)."""
-    connection = client_of(origin)
+    connection = origin.client()
     session = authority.sessions.get(logon_id)
     if origin.call.logon_id != logon_id or session.token is None:
         raise SecurityError(Status.STATUS_ACCESS_DENIED, reason="not_the_callers_session")
@@ -157,4 +182,4 @@ def open_token_by_logon_id(authority: LocalSecurityAuthority, origin: Origin, lo
 @lsa_function("duplicate_handle", "duplicate_token_handle")
 def duplicate_handle(authority: LocalSecurityAuthority, origin: Origin, source: TokenReference) -> TokenReference:
     """DuplicateHandle (R106), DuplicateTokenHandle: a second reference for the same client."""
-    return authority.tokens.duplicate_reference(client_of(origin), source, origin.package_id)
+    return authority.tokens.duplicate_reference(origin.client(), source, origin.package_id)

@@ -483,28 +483,52 @@ class ClientCallbacks(Protocol):
 
 
 class CredentialManager(Protocol):
-    """Stored credentials of a session's user."""
+    """Stored credentials of a session's user, or of the session where its user has no account here.
 
-    def credi_read(self, logon_id: int, cred_flags: int, target_name: str, type: int) -> Awaitable[EncryptedCredential]:
-        """CrediRead (R122). Page: ntsecpkg/nc-ntsecpkg-credreadfn."""
+    ``cred_flags`` are CREDP_FLAGS_* (`secpkg.contract.flags.CredpFlag`); ``flags`` is reserved and must be 0 (R122).
+    The session is one of which this package was told, or the client's own, and carries credentials at all (lock 3).
+    The blob of an entry is for the package that wrote it and for modules with ``primary_credentials`` (lock 4), others
+    get it empty; that of a domain credential also needs CREDP_FLAGS_IN_PROCESS: it stays inside the LSA (R120).
+    Errors of all: STATUS_NO_SUCH_LOGON_SESSION, STATUS_BAD_LOGON_SESSION_STATE, STATUS_INVALID_PARAMETER.
+    """
+
+    def credi_read(
+        self, logon_id: int, cred_flags: int, target_name: str, type: int, flags: int = 0
+    ) -> Awaitable[EncryptedCredential]:
+        """CrediRead: the entry with that target and type (CRED_TYPE_*); STATUS_OBJECT_NAME_NOT_FOUND.
+        Page: ntsecpkg/nc-ntsecpkg-credreadfn.
+        """
         ...
 
     def credi_read_domain_credentials(
-        self, logon_id: int, cred_flags: int, target: str
+        self, logon_id: int, cred_flags: int, target: str, flags: int = 0
     ) -> Awaitable[tuple[EncryptedCredential, ...]]:
-        """CrediReadDomainCredentials. Page: ntsecpkg/nc-ntsecpkg-credreaddomaincredentialsfn."""
+        """CrediReadDomainCredentials: the domain credentials that fit a machine's name, the best first: that name
+        itself, ``*.suffix``, ``*``. STATUS_OBJECT_NAME_NOT_FOUND when none does.
+        Page: ntsecpkg/nc-ntsecpkg-credreaddomaincredentialsfn.
+        """
         ...
 
     def credi_free_credentials(self, credentials: tuple[EncryptedCredential, ...]) -> Awaitable[None]:
-        """CrediFreeCredentials. Page: ntsecpkg/nc-ntsecpkg-credfreecredentialsfn."""
+        """CrediFreeCredentials: what one call returned, once (R122). Page: ntsecpkg/nc-ntsecpkg-credfreecredentialsfn."""
         ...
 
-    def credi_write(self, logon_id: int, cred_flags: int, credential: EncryptedCredential) -> Awaitable[None]:
-        """CrediWrite. Page: ntsecpkg/nc-ntsecpkg-credwritefn."""
+    def credi_write(
+        self, logon_id: int, cred_flags: int, credential: EncryptedCredential, flags: int = 0
+    ) -> Awaitable[None]:
+        """CrediWrite: in place of the entry with the same target and type. STATUS_ACCESS_DENIED for another package's
+        entry without ``primary_credentials``; STATUS_QUOTA_EXCEEDED; STATUS_INVALID_PARAMETER for an illegal entry and
+        for CREDP_FLAGS_USER_ENCRYPTED_PASSWORD, which nothing here could decrypt.
+        Page: ntsecpkg/nc-ntsecpkg-credwritefn.
+        """
         ...
 
     def credi_unmarshaland_decode_string(self, marshaled_string: str) -> Awaitable[DecodedString]:
-        """CrediUnmarshalandDecodeString. Page: ntsecpkg/nc-ntsecpkg-crediunmarshalanddecodestringfn."""
+        """CrediUnmarshalandDecodeString: the bytes of a string from CredMarshalCredential: a certificate's hash, a
+        user name in UTF-16, or a blob. STATUS_INVALID_PARAMETER for what is no such string; the failure is fatal
+        (IsFailureFatal) when the string says that it is one, and then the substatus is STATUS_INVALID_PARAMETER too.
+        Page: ntsecpkg/nc-ntsecpkg-crediunmarshalanddecodestringfn.
+        """
         ...
 
 
