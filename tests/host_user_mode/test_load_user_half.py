@@ -58,7 +58,6 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
 @pytest.mark.proves(
     "user_mode.SpUserModeInitialize",
     "user_mode.SpInstanceInit",
-    "dll_functions.AllocateHeap",
     "dll_functions.LocatePackageById",
 )
 def test_once_per_process_and_package(make: Make) -> None:
