@@ -30,7 +30,8 @@ class AsyncChannel(Generic[Req, Rep]):
     """A connected SOCK_SEQPACKET socket, which the channel owns and closes. Made on the loop that runs, used there
     alone, dead in a fork.
 
-    `encode` and `decode` as for `secpkg.ipc.channel.Channel`. A time limit is the caller's (`asyncio.timeout`).
+    `encode`, `decode` and `serve` as for `secpkg.ipc.channel.Channel`. A time limit is the caller's
+    (`asyncio.timeout`).
     """
 
     __slots__ = (
@@ -43,12 +44,19 @@ class AsyncChannel(Generic[Req, Rep]):
         "_owed",
         "_queue",
         "_room",
+        "_serve",
         "_sock",
         "_waiting",
         "_why",
     )
 
-    def __init__(self, sock: socket.socket, encode: Callable[[Req], bytes], decode: Callable[[bytes], Rep]) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        encode: Callable[[Req], bytes],
+        decode: Callable[[bytes], Rep],
+        serve: Callable[[Rep], bytes | None] | None = None,
+    ) -> None:
         if sock.family != socket.AF_UNIX or sock.type != socket.SOCK_SEQPACKET:
             raise ValueError("a channel is a SOCK_SEQPACKET socket of the Unix domain")
         sock.setblocking(False)
@@ -56,6 +64,7 @@ class AsyncChannel(Generic[Req, Rep]):
         self._sock = sock
         self._encode = encode
         self._decode = decode
+        self._serve = serve
         self._buffer = packet.buffer()
         self._numbers = count(1)
         self._waiting: dict[int, asyncio.Future[Rep]] = {}
@@ -175,6 +184,10 @@ class AsyncChannel(Generic[Req, Rep]):
             raise ChannelBroken("a frame that is not a reply") from error
         future = self._waiting.pop(reply.id, None)
         if future is None:
+            answer = self._serve(reply) if self._serve is not None and reply.id < 0 else None
+            if answer is not None:
+                self._submit(reply.id, answer)
+                return
             if reply.id not in self._owed:
                 raise ChannelBroken(f"a reply to call {reply.id}, which nobody made")
             self._owed.remove(reply.id)

@@ -10,6 +10,7 @@ import asyncio
 
 from secpkg.ipc import client, schema
 from secpkg.ipc.aio_channel import AsyncChannel
+from secpkg.ipc.callbacks import callbacks_of
 
 
 class AsyncSocketLink:
@@ -36,7 +37,7 @@ class AsyncSocketLink:
         """`OpenPackage`; the channel belongs to the loop that runs."""
         reply, sock = await asyncio.to_thread(self._blocking.open_socket, name, token)
         try:
-            return reply, AsyncChannel(sock, schema.encode, schema.decode_from_worker)
+            return reply, AsyncChannel(sock, schema.encode, schema.decode_from_worker, callbacks_of(reply.user_half))
         except BaseException:
             sock.close()
             raise

@@ -79,7 +79,7 @@ class Channel(Generic[Req, Rep]):
 
     `timeout` is in seconds and bounds the wait for the kernel to take the request and, again, for each frame that comes
     back; None waits for ever. `encode` makes a frame of a request, `decode` a reply of a frame, raising one of
-    `UNDECODABLE` where it cannot.
+    `UNDECODABLE` where it cannot. `serve` is given what has a negative id, and returns the frame that answers it.
     """
 
     __slots__ = (
@@ -93,6 +93,7 @@ class Channel(Generic[Req, Rep]):
         "_owner",
         "_recv",
         "_send",
+        "_serve",
         "_sock",
         "_why",
     )
@@ -104,6 +105,7 @@ class Channel(Generic[Req, Rep]):
         decode: Callable[[bytes], Rep],
         *,
         timeout: float | None = None,
+        serve: Callable[[Rep], bytes | None] | None = None,
     ) -> None:
         if sock.family != socket.AF_UNIX or sock.type != socket.SOCK_SEQPACKET:
             raise ValueError("a channel is a SOCK_SEQPACKET socket of the Unix domain")
@@ -113,6 +115,7 @@ class Channel(Generic[Req, Rep]):
         self._recv = sock.recv_into
         self._encode = encode
         self._decode = decode
+        self._serve = serve
         self._buffer = packet.buffer()
         self._lock: AbstractContextManager[bool] = threading.Lock()
         self._owner = 0
@@ -167,7 +170,7 @@ class Channel(Generic[Req, Rep]):
                             raise ChannelBroken("a frame that is not a reply") from error
                         if reply.id == number:
                             return reply
-                        self._settle(reply.id)
+                        self._unasked(reply)
                 except ConnectionResetError:
                     return self._last_words(number)
             except BaseException as error:
@@ -263,7 +266,7 @@ class Channel(Generic[Req, Rep]):
             reply = self._read(data)
             if reply.id == number:
                 return reply
-            self._settle(reply.id)
+            self._unasked(reply)
 
     def _read(self, data: bytes) -> Rep:
         try:
@@ -279,6 +282,16 @@ class Channel(Generic[Req, Rep]):
     def _refuse_owed(self, number: int) -> None:
         if number in self._owed:
             raise FrameRefused(f"call id {number} is still owed a reply")
+
+    def _unasked(self, message: Rep) -> None:
+        """A frame that is not the reply: a request of the other end, which is served in the thread that waits, or the
+        reply to a call that was given up.
+        """
+        answer = self._serve(message) if self._serve is not None and message.id < 0 else None
+        if answer is None:
+            self._settle(message.id)
+        else:
+            packet.send(self._sock, answer)
 
     def _settle(self, number: int) -> None:
         try:

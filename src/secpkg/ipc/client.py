@@ -9,6 +9,7 @@ import msgspec
 
 from secpkg.contract.status import SecurityError, Status
 from secpkg.ipc import schema
+from secpkg.ipc.callbacks import callbacks_of
 from secpkg.ipc.channel import Channel
 from secpkg.ipc.errors import ChannelClosed, ChannelError, PeerRefused
 from secpkg.ipc.link import authority_error, failure, next_id
@@ -51,7 +52,8 @@ class SocketLink:
         """`OpenPackage`; SecurityError with the status of a `Failed` reply."""
         reply, sock = self.open_socket(name, token)
         try:
-            return reply, Channel(sock, schema.encode, schema.decode_from_worker)
+            serve = callbacks_of(reply.user_half)
+            return reply, Channel(sock, schema.encode, schema.decode_from_worker, serve=serve)
         except BaseException:
             sock.close()
             raise

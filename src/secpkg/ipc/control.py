@@ -51,7 +51,7 @@ class Abandon(Message, frozen=True):
 
 class PackageCall(Message, frozen=True):
     """Call a function of a package (LsaAp*, SpAcceptCredentials ...); arguments as an array, typed by its signature.
-    ``caller`` repeats an `Adopt` without a channel, for logons.
+    ``caller`` repeats an `Adopt` without a channel, for logons; ``client_buffer_base`` is the `Call`'s.
     """
 
     id: int
@@ -59,6 +59,7 @@ class PackageCall(Message, frozen=True):
     function: str
     arguments: msgspec.Raw
     caller: tuple[int, int, int, bool, int | None]
+    client_buffer_base: int = 0
 
 
 class LsaResult(Message, frozen=True):
@@ -91,11 +92,19 @@ class Drain(Message, frozen=True):
     package: int
 
 
+class PackageChanged(Message, frozen=True):
+    """A package was loaded, unloaded or preferred (``SECPKG_EVENT_PACKAGE_CHANGE``, R252): for who registered."""
+
+    change: int
+    package: int
+    name: str
+
+
 class Stop(Message, frozen=True):
     """SpShutdown of every package in reverse order, then leave."""
 
 
-Control = LoadModule | Adopt | Abandon | PackageCall | LsaResult | LsaFailed | SetTrace | Drain | Stop
+Control = LoadModule | Adopt | Abandon | PackageCall | LsaResult | LsaFailed | SetTrace | Drain | PackageChanged | Stop
 
 
 class LoadedPackage(msgspec.Struct, frozen=True, array_like=True):
@@ -105,6 +114,7 @@ class LoadedPackage(msgspec.Struct, frozen=True, array_like=True):
     info: PackageInfo
     functions: tuple[str, ...]
     broken: str = ""
+    thunks: bytes = b""
 
 
 class Loaded(Message, frozen=True):

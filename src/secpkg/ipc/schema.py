@@ -107,8 +107,23 @@ class CallFunction(Message, frozen=True, tag="c"):
     context: int = 0
 
 
+class CallbackReturned(Message, frozen=True):
+    """Answer to `ClientCallback`; ``status`` is an error when the function failed or is not registered."""
+
+    id: int
+    status: int
+    data: bytes = b""
+
+
 ToWorker = (
-    AcquireCredentials | FreeCredentials | InitializeContext | AcceptContext | DeleteContext | QueryContext | CallFunction
+    AcquireCredentials
+    | FreeCredentials
+    | InitializeContext
+    | AcceptContext
+    | DeleteContext
+    | QueryContext
+    | CallFunction
+    | CallbackReturned
 )
 
 
@@ -161,7 +176,19 @@ class Answered(Message, frozen=True, tag="V"):
     value: msgspec.Raw
 
 
-FromWorker = CredentialsAcquired | Done | Stepped | Failed | Answered
+class ClientCallback(Message, frozen=True):
+    """No reply but a request, while the application waits for a reply: run a function that the user half registered
+    (R165). Its ``id`` is negative, which no call's is. `CallbackReturned` answers it.
+    """
+
+    id: int
+    callback: int
+    argument1: int
+    argument2: int
+    data: bytes
+
+
+FromWorker = CredentialsAcquired | Done | Stepped | Failed | Answered | ClientCallback
 
 
 # --- application and authority -----------------------------------------------------------------------------------
@@ -211,6 +238,8 @@ class PackageOpened(Message, frozen=True):
     module: str
     info: PackageInfo
     user_half: UserHalf | None
+    thunks: bytes = b""
+    """``SECPKG_CONTEXT_THUNKS``: the attributes that the LSA half answers (R164)."""
 
 
 class ListPackages(Message, frozen=True):

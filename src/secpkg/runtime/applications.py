@@ -8,15 +8,17 @@ from typing import Final
 import msgspec
 
 from secpkg.contract.status import SecurityError, Status
-from secpkg.contract.values import Complete, ContextRequest, Continue, NeedMore, Refused, SecBuffer, Step
+from secpkg.contract.values import Complete, ContextRequest, Continue, NeedMore, Refused, Step
 from secpkg.host.lsa_mode.channel import Channel, Role
 from secpkg.host.lsa_mode.dispatcher import Dispatcher
+from secpkg.host.lsa_mode.local.memory import received
 from secpkg.host.lsa_mode.running import as_security_error
 from secpkg.host.lsa_mode.steps import step_status
 from secpkg.ipc.schema import (
     AcceptContext,
     AcquireCredentials,
     Answered,
+    CallbackReturned,
     CallFunction,
     CredentialsAcquired,
     DeleteContext,
@@ -51,6 +53,9 @@ def handle(dispatcher: Dispatcher, channel: Channel, message: ToWorker, reply: R
             dispatcher.free(channel, message.credential, _done(message.id, reply))
         elif isinstance(message, CallFunction):
             _call(dispatcher, channel, message, reply)
+        elif isinstance(message, CallbackReturned):
+            if dispatcher.surroundings.clients is not None:
+                dispatcher.surroundings.clients.returned(channel.number, message.id, message.status, message.data)
         else:
             assert isinstance(message, QueryContext)
             _query(dispatcher, channel, message, reply)
@@ -74,7 +79,7 @@ def _leg(dispatcher: Dispatcher, channel: Channel, message: InitializeContext | 
         message.requirements,
         message.channel_bindings,
         message.data_representation,
-        tuple(SecBuffer(kind, data) for kind, data in message.buffers) if message.buffers else (),
+        tuple(received(kind, data) for kind, data in message.buffers) if message.buffers else (),
     )
     role = _ACCEPTOR if accept else _INITIATOR
     dispatcher.leg(channel, role, message.credential, message.context, request, done)

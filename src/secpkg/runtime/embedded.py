@@ -12,20 +12,23 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from secpkg.accounts.store import AccountStore
 from secpkg.accounts.vault import Vault
 from secpkg.authority.audit import AuditRecord, derive_key
 from secpkg.authority.connections import Connection
+from secpkg.authority.functions import judged
 from secpkg.authority.policy import Policy
 from secpkg.authority.targets import Origin, PackageTarget
+from secpkg.contract.lsa_mode.events import PackageChangeEvent
 from secpkg.contract.requests import PARKED, Resume
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import ClientInfo
 from secpkg.host.lsa_mode.channel import Channel
 from secpkg.host.lsa_mode.load import LoadFault
 from secpkg.host.lsa_mode.running import TraceEvent
+from secpkg.host.lsa_mode.scheduling import Scheduler
 from secpkg.ipc import fork, where
 from secpkg.ipc.control import LoadedPackage
 from secpkg.ipc.errors import ChannelClosed, ChannelError, ChannelForked
@@ -44,12 +47,18 @@ from secpkg.ipc.schema import (
     ToWorker,
 )
 from secpkg.runtime.applications import handle
+from secpkg.runtime.client_callbacks import LocalClients
 from secpkg.runtime.lsa_module import LsaModule
 from secpkg.runtime.machine import Machine, Module
 from secpkg.runtime.management import Management
 from secpkg.runtime.modules import LsaModeInitialize, ModuleDescription, describe, lsa_mode_initialize
 from secpkg.runtime.ports import Events, Legs, Opened, answer
 from secpkg.runtime.reports import traced
+from secpkg.runtime.scheduling import ThreadScheduler
+
+if TYPE_CHECKING:
+    from secpkg.runtime.config import PassthroughConfig
+    from secpkg.runtime.passthrough import EmbeddedPassthrough
 
 STEP_TIMEOUT: Final = 30.0
 _DOMAIN: Final = "LOCAL"
@@ -68,6 +77,7 @@ class LocalPort:
         clock: Callable[[], float],
         entropy: Callable[[int], bytes],
         lock: threading.RLock,
+        scheduler: Scheduler,
     ) -> None:
         self.description = description
         self._events = events
@@ -77,12 +87,17 @@ class LocalPort:
         self._calls: dict[int, Origin] = {}
         self._serial = 0
         self._clock = clock
-        self.module = LsaModule(self, clock=clock, entropy=entropy, timeout=STEP_TIMEOUT)
+        clients = LocalClients(description)
+        self.module = LsaModule(
+            self, clock=clock, entropy=entropy, timeout=STEP_TIMEOUT, scheduler=scheduler, clients=clients
+        )
         self.module.load(initialize, first_package_id, machine().parameters(description), self._loaded)
 
     def _loaded(self, fault: str) -> None:
         packages = tuple(
-            LoadedPackage(package.package_id, package.info, tuple(sorted(package.table)), package.broken)
+            LoadedPackage(
+                package.package_id, package.info, tuple(sorted(package.table)), package.broken, package.thunks
+            )
             for package in self.module.packages
         )
         self._events.loaded(packages, fault)
@@ -97,7 +112,7 @@ class LocalPort:
             origin = self._calls[call]
         else:
             origin = Origin(package, None, ClientInfo(os.getpid(), os.getuid(), os.getgid()))
-        return self._events.lsa_call(origin, function, arguments, resume)
+        return self._events.lsa_call(origin, function, judged(function, arguments), resume)
 
     def package_call(
         self, target: PackageTarget, function: str, arguments: tuple[object, ...], resume: Resume
@@ -112,7 +127,7 @@ class LocalPort:
 
         try:
             self.module.dispatcher.package_call(
-                target.package_id, function, arguments, target.caller, done, call_id=number
+                target.package_id, function, arguments, target.caller, done, number, target.client_buffer_base
             )
         finally:
             del self._calls[number]
@@ -137,7 +152,7 @@ class LocalPort:
         channel = self._channels.pop(number, None)
         if channel is not None:
             self.module.dispatcher.close(channel)
-            del self._legs[number]
+            self._legs.pop(number).end()
             self._events.channel_closed(number)
             self._report_drained()
 
@@ -155,6 +170,9 @@ class LocalPort:
                 for context in channel.contexts.values()
             ):
                 self._events.drained(package.package_id)
+
+    def package_changed(self, change: PackageChangeEvent) -> None:
+        self.module.package_changed(change)
 
     def set_trace(self, on: bool) -> None:
         self.module.surroundings.observer = self._observe if on else None
@@ -296,6 +314,7 @@ class EmbeddedAuthority:
         policy: Policy | None = None,
         clock: Callable[[], float] = time.time,
         entropy: Callable[[int], bytes] = os.urandom,
+        scheduler: Scheduler | None = None,
     ) -> None:
         from secpkg.accounts.memory import MemoryAccountStore
 
@@ -305,6 +324,8 @@ class EmbeddedAuthority:
         chosen = policy if policy is not None else Policy()
         self._clock = clock
         self._entropy = entropy
+        self._thread = ThreadScheduler(self.lock)
+        self._scheduler: Scheduler = self._thread if scheduler is None else scheduler
         self.machine = Machine(
             store=store if store is not None else MemoryAccountStore(domain, vault, lockout=chosen.lockout),
             vault=vault,
@@ -315,6 +336,7 @@ class EmbeddedAuthority:
             start_port=self._start_port,
         )
         self.management = Management(self.machine, None)
+        self._passthrough: EmbeddedPassthrough | None = None
         for module in modules:
             self.add_module(module, primary_credentials=primary_credentials)
 
@@ -334,6 +356,7 @@ class EmbeddedAuthority:
             self._clock,
             self._entropy,
             self.lock,
+            self._scheduler,
         )
 
     def add_module(
@@ -365,11 +388,26 @@ class EmbeddedAuthority:
                 _nobody,
             )
 
+    def use_passthrough(self, config: PassthroughConfig) -> EmbeddedPassthrough:
+        """Reach other authorities, and be reached where ``config`` listens (docs/adr/0014). `StateFault` when that
+        cannot be done. It ends with this authority.
+        """
+        from secpkg.runtime.passthrough import EmbeddedPassthrough
+
+        if self._passthrough is not None:
+            raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason="passthrough_is_there")
+        self._passthrough = EmbeddedPassthrough(config, self.machine.service, self.lock)
+        self.machine.authority.passthrough = self._passthrough
+        return self._passthrough
+
     def close(self) -> None:
         """SpShutdown of every package; then the store."""
+        if self._passthrough is not None:
+            self._passthrough.close()
         with self.lock:
             for module in reversed(list(self.machine.modules.values())):
                 self.machine.finish(module)
+            self._thread.close()
             self.machine.authority.store.close()
             self.machine.authority.audit.close()
 

@@ -7,12 +7,16 @@ from collections.abc import Callable
 from typing import Final
 
 from secpkg.contract.implements import implements
+from secpkg.contract.lsa_mode.events import PackageChangeEvent
 from secpkg.contract.requests import Request, Resume, drive
 from secpkg.contract.status import SecurityError
 from secpkg.contract.values import ClientInfo, PackageParameters
 from secpkg.host.lsa_mode.dispatcher import Dispatcher
 from secpkg.host.lsa_mode.load import HostedPackage, LoadFault, explain, load_packages, tables_of
+from secpkg.host.lsa_mode.local.callbacks import Clients
+from secpkg.host.lsa_mode.local.notifications import PackageChanges
 from secpkg.host.lsa_mode.running import Link, Running, Surroundings
+from secpkg.host.lsa_mode.scheduling import Scheduler
 from secpkg.runtime.modules import LsaModeInitialize
 
 NOBODY: Final = ClientInfo(process_id=0, uid=-1, gid=-1)
@@ -45,8 +49,12 @@ class LsaModule:
         clock: Callable[[], float],
         entropy: Callable[[int], bytes],
         timeout: float,
+        scheduler: Scheduler | None = None,
+        clients: Clients | None = None,
     ) -> None:
         self.surroundings = Surroundings(link, clock=clock, entropy=entropy, protect=protect, timeout=timeout)
+        self.surroundings.scheduler = scheduler
+        self.surroundings.clients = clients
         self.packages: list[HostedPackage] = []
         self._starting: Running | None = None
         self.dispatcher = Dispatcher([], self.surroundings)
@@ -74,6 +82,9 @@ class LsaModule:
                 return
             self.packages = value
             self.dispatcher = Dispatcher(value, self.surroundings)
+            for package in value:
+                if package.broken:
+                    self.surroundings.package_ended(package.package_id)
             done("")
 
         drive(load_packages(tables, first_package_id, parameters, begin), self._ask, loaded)
@@ -82,6 +93,17 @@ class LsaModule:
         assert self._starting is not None  # `begin` comes before anything that a package can do
         return self._starting.ask(request, resume)
 
+    def unload(self, package_id: int) -> None:
+        """UnloadPackage (R39): the package is out of service, and what it holds is released."""
+        self.dispatcher.unload(package_id)
+        self.surroundings.package_ended(package_id)
+
+    def package_changed(self, change: PackageChangeEvent) -> None:
+        """Tell who registered for package changes (R252)."""
+        for holdings in self.surroundings.all_holdings():
+            for notification in holdings.all(PackageChanges):
+                notification.tell(change)
+
     @implements("lsa_mode", "SpShutdown")
     def shutdown(self, done: Callable[[], None]) -> None:
         """SpShutdown of every package that has it, in reverse order of loading (spec/README 1)."""
@@ -89,6 +111,8 @@ class LsaModule:
 
         def following(_value: object, _error: BaseException | None) -> None:
             if not waiting:
+                for package in self.packages:
+                    self.surroundings.package_ended(package.package_id)
                 done()
                 return
             package = waiting.pop()

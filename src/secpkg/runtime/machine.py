@@ -15,10 +15,11 @@ import msgspec
 from secpkg.accounts.store import AccountStore
 from secpkg.accounts.vault import Vault
 from secpkg.authority.audit import AuditRecord
-from secpkg.authority.directory import PackageDirectory, PackageEntry
+from secpkg.authority.directory import PackageDirectory, PackageEntry, PackageEvent
 from secpkg.authority.lsa import LocalSecurityAuthority
 from secpkg.authority.policy import Policy
-from secpkg.contract.flags import MachineState
+from secpkg.contract.flags import MachineState, PackageChange
+from secpkg.contract.lsa_mode.events import PackageChangeEvent
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import PackageParameters
 from secpkg.ipc.control import LoadedPackage, Traced
@@ -88,6 +89,7 @@ class Machine:
         self.trace_count = 0
         self.tracing = False
         self._start_port = start_port
+        self.directory.watch(self._package_changed)
         self._serial = 1
 
     def parameters(self, description: ModuleDescription) -> PackageParameters:
@@ -179,6 +181,7 @@ class Machine:
             primary_credentials=module.primary_credentials,
             state="broken" if loaded.broken else "loaded",
             reason=loaded.broken,
+            thunks=loaded.thunks,
         )
         try:
             self.directory.add(entry)
@@ -189,6 +192,12 @@ class Machine:
         entry = self.directory.entry(package_id)
         if entry.state == "quarantined":
             self.directory.set_state(package_id, "loaded")
+
+    def _package_changed(self, event: PackageEvent, entry: PackageEntry) -> None:
+        kind = PackageChange.LOAD if event == "load" else PackageChange.UNLOAD
+        change = PackageChangeEvent(kind, entry.package_id, entry.name)
+        for port in tuple(self.service.ports.values()):
+            port.package_changed(change)
 
     def _died(self, module: Module) -> None:
         for package_id in module.packages:

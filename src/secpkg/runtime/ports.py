@@ -9,6 +9,7 @@ import msgspec
 
 from secpkg.authority.connections import Connection
 from secpkg.authority.targets import Origin, PackageTarget
+from secpkg.contract.lsa_mode.events import PackageChangeEvent
 from secpkg.contract.requests import PARKED, Ask, Resume, drive
 from secpkg.contract.values import ClientInfo
 from secpkg.ipc.control import LoadedPackage, Traced
@@ -42,6 +43,10 @@ class ModulePort(Protocol):
 
     def drain(self, package_id: int) -> None:
         """No new contexts of a package; the owner of the port is told when none is left."""
+        ...
+
+    def package_changed(self, change: PackageChangeEvent) -> None:
+        """Tell the packages that registered for it (R252)."""
         ...
 
     def set_trace(self, on: bool) -> None:
@@ -107,9 +112,15 @@ class Legs:
         origin = self._origins.get(call)
         if origin is None or origin.package_id != package_id:
             if len(self._origins) >= self.KEPT:
-                del self._origins[next(iter(self._origins))]
+                self._origins.pop(next(iter(self._origins))).scratch.end()
             origin = self._origins[call] = Origin(package_id, self.connection, self.caller)
         return origin
+
+    def end(self) -> None:
+        """The channel is gone: what its calls left open is released."""
+        for origin in self._origins.values():
+            origin.scratch.end()
+        self._origins.clear()
 
 
 def answer(coroutine: Coroutine[object, object, object], ask: Ask, resume: Resume) -> object:

@@ -27,6 +27,7 @@ import msgspec
 
 from secpkg.authority.connections import Connection
 from secpkg.authority.targets import Origin, PackageTarget
+from secpkg.contract.lsa_mode.events import PackageChangeEvent
 from secpkg.contract.requests import PARKED, Resume
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import ClientInfo
@@ -45,6 +46,7 @@ from secpkg.ipc.control import (
     LsaFailed,
     LsaResult,
     PackageCall,
+    PackageChanged,
     PackageFailed,
     PackageResult,
     Report,
@@ -250,7 +252,8 @@ class WorkerPort:
         for function, _origin, resume in list(self._take_calls()):
             resume(None, SecurityError(Status.SEC_E_INTERNAL_ERROR, reason=f"worker_died_in_{function}"))
         channels, self._channels = self._channels, {}
-        for number in channels:
+        for number, legs in channels.items():
+            legs.end()
             self.events.channel_closed(number)
         self.events.died()
         if self._stopping:
@@ -347,6 +350,7 @@ class WorkerPort:
                 function,
                 msgspec.Raw(encode(arguments)),
                 (caller.process_id, caller.uid, caller.gid, caller.has_tcb_privilege, caller.logon_id),
+                target.client_buffer_base,
             )
         )
         try:
@@ -399,7 +403,9 @@ class WorkerPort:
         elif isinstance(report, Drained):
             self.events.drained(report.package)
         elif isinstance(report, ChannelClosed):
-            if self._channels.pop(report.channel, None) is not None:
+            legs = self._channels.pop(report.channel, None)
+            if legs is not None:
+                legs.end()
                 self.events.channel_closed(report.channel)
         else:
             assert isinstance(report, Unload)
@@ -521,7 +527,10 @@ class WorkerPort:
         return ""
 
     def close_channel(self, number: int) -> None:
-        if self._channels.pop(number, None) is not None and self._control is not None:
+        legs = self._channels.pop(number, None)
+        if legs is not None:
+            legs.end()
+        if legs is not None and self._control is not None:
             self._control.send(encode(Abandon(number)))
 
     def drain(self, package_id: int) -> None:
@@ -529,6 +538,10 @@ class WorkerPort:
             self._control.send(encode(Drain(package_id)))
         else:
             self.events.drained(package_id)
+
+    def package_changed(self, change: PackageChangeEvent) -> None:
+        if self._control is not None and self._ready:
+            self._control.send(encode(PackageChanged(change.change_type, change.package_id, change.package_name)))
 
     def set_trace(self, on: bool) -> None:
         if self._control is not None:

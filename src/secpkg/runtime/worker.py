@@ -20,12 +20,14 @@ import socket
 import struct
 import sys
 import time
+from collections.abc import Callable
 from time import monotonic
 from typing import Final
 
 import msgspec
 
-from secpkg.contract.flags import MachineState
+from secpkg.contract.flags import MachineState, PackageChange
+from secpkg.contract.lsa_mode.events import PackageChangeEvent
 from secpkg.contract.requests import PARKED, Resume
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import ClientInfo, PackageParameters
@@ -50,6 +52,7 @@ from secpkg.ipc.control import (
     LsaFailed,
     LsaResult,
     PackageCall,
+    PackageChanged,
     PackageFailed,
     PackageResult,
     SetTrace,
@@ -59,11 +62,13 @@ from secpkg.ipc.control import (
 from secpkg.ipc.errors import FrameRefused
 from secpkg.ipc.poll import Loop, Peer
 from secpkg.ipc.rights import OwnedFds
-from secpkg.ipc.schema import Failed, FromWorker, decode_to_worker, encode
+from secpkg.ipc.schema import ClientCallback, Failed, FromWorker, decode_to_worker, encode
 from secpkg.runtime.applications import handle
+from secpkg.runtime.client_callbacks import WorkerClients
 from secpkg.runtime.lsa_module import LsaModule
 from secpkg.runtime.modules import ModuleDescription, lsa_mode_initialize
 from secpkg.runtime.reports import traced
+from secpkg.runtime.scheduling import LoopScheduler
 
 _decode_control: Final = msgspec.msgpack.Decoder(Control).decode
 STAMP_SIZE: Final = struct.calcsize("d")
@@ -109,6 +114,7 @@ class Application(Peer):
         worker = self._worker
         worker.applications.pop(self._channel.number, None)
         worker.stamp()
+        worker.clients.gone(self._channel.number)
         worker.module.dispatcher.close(self._channel)
         worker.unstamp()
         worker.authority.send(encode(ChannelClosed(self._channel.number)))
@@ -173,6 +179,9 @@ class Authority(Peer):
                 application.close()
         elif isinstance(message, SetTrace):
             worker.set_trace(message.on)
+        elif isinstance(message, PackageChanged):
+            change = PackageChangeEvent(PackageChange(message.change), message.package, message.name)
+            worker.module.package_changed(change)
         elif isinstance(message, Drain):
             worker.drain(message.package)
         elif isinstance(message, Stop):
@@ -197,6 +206,8 @@ class Worker:
         self.loop = Loop(_complain)
         self.authority = Authority(self, control)
         self.applications: dict[int, Application] = {}
+        self.scheduler = LoopScheduler(self.loop, self._stamped)
+        self.clients = WorkerClients(self.scheduler, self._send)
         self.module = self._module(_DEFAULT_TIMEOUT)
         self._draining: set[int] = set()
         self.page: memoryview[float] = memoryview(bytearray(STAMP_SIZE)).cast("d")
@@ -217,7 +228,29 @@ class Worker:
         os.close(nothing)
 
     def _module(self, timeout: float) -> LsaModule:
-        return LsaModule(self.authority, clock=time.time, entropy=os.urandom, timeout=timeout)
+        return LsaModule(
+            self.authority,
+            clock=time.time,
+            entropy=os.urandom,
+            timeout=timeout,
+            scheduler=self.scheduler,
+            clients=self.clients,
+        )
+
+    def _stamped(self, call: Callable[[], object]) -> None:
+        """A callback of a package is its code as well."""
+        self.stamp()
+        try:
+            call()
+        finally:
+            self.unstamp()
+
+    def _send(self, channel: int, message: ClientCallback) -> bool:
+        application = self.applications.get(channel)
+        if application is None or application.closed:
+            return False
+        application.send(encode(message))
+        return True
 
     def stamp(self) -> None:
         """A piece of the package's code begins."""
@@ -262,7 +295,9 @@ class Worker:
             self.authority.send(encode(LoadFailed(fault[:1000])))
             return
         packages = tuple(
-            LoadedPackage(package.package_id, package.info, tuple(sorted(package.table)), package.broken[:1000])
+            LoadedPackage(
+                package.package_id, package.info, tuple(sorted(package.table)), package.broken[:1000], package.thunks
+            )
             for package in self.module.packages
         )
         self.authority.send(encode(Loaded(packages)))
@@ -299,7 +334,7 @@ class Worker:
             arguments = SIGNATURES[message.function].decode_arguments(message.arguments)
             caller = ClientInfo(pid, uid, gid, tcb, logon_id)
             self.module.dispatcher.package_call(
-                message.package, message.function, arguments, caller, done, call_id=number
+                message.package, message.function, arguments, caller, done, number, message.client_buffer_base
             )
         except SecurityError as error:
             done(None, error)
@@ -336,7 +371,7 @@ class Worker:
 
     def unload(self, package_id: int) -> None:
         """UnloadPackage (R39)."""
-        self.module.dispatcher.unload(package_id)
+        self.module.unload(package_id)
         self.authority.send(encode(Unload(package_id)))
 
     def stop(self) -> None:

@@ -60,6 +60,10 @@ class Holdings:
         found = self._held.get(handle)
         return found if isinstance(found, kind) else None
 
+    def all(self, kind: type[H]) -> list[H]:
+        """Everything of a kind, oldest first."""
+        return [held for held in self._held.values() if isinstance(held, kind)]
+
     def drop(self, handle: int) -> None:
         """Release what is behind a handle, and the handle."""
         found = self._held.pop(handle, None)

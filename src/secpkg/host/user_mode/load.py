@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any, Final
 from secpkg.contract.flags import Capability, InterfaceVersion
 from secpkg.contract.implements import implements
 from secpkg.contract.status import SecurityError, Status
+from secpkg.contract.user_mode.callbacks import REGISTERED
 from secpkg.host.tables import Table, TableFault, build_table
+from secpkg.host.user_mode.dll_functions import DllFunctionTable
 from secpkg.host.user_mode.trace import observed, observed_initialize
 
 if TYPE_CHECKING:
@@ -74,32 +76,6 @@ class UserPackage:
         return self
 
 
-class _Services:
-    """`secpkg.contract.user_mode.functions.DllFunctions` for the packages of one module."""
-
-    def __init__(self, packages: Callable[[int], object]) -> None:
-        self._packages = packages
-        self.callbacks: dict[int, Callable[[int, int, bytes], bytes]] = {}
-
-    @implements("dll_functions", "AllocateHeap")
-    def allocate_heap(self, length: int) -> bytearray:
-        if not 0 <= length <= 1 << 30:
-            raise SecurityError(Status.SEC_E_INSUFFICIENT_MEMORY, reason="length")
-        return bytearray(length)
-
-    @implements("dll_functions", "FreeHeap")
-    def free_heap(self, base: bytearray) -> None:
-        base.clear()
-
-    @implements("dll_functions", "RegisterCallback")
-    def register_callback(self, callback_id: int, callback: Callable[[int, int, bytes], bytes]) -> None:
-        self.callbacks[callback_id] = callback
-
-    @implements("dll_functions", "LocatePackageById")
-    def locate_package_by_id(self, package_id: int) -> object:
-        return self._packages(package_id)
-
-
 class Module:
     """A module whose SpUserModeInitialize has run."""
 
@@ -107,7 +83,7 @@ class Module:
     def __init__(self, entry_point: str, initialize: Callable[[InterfaceVersion], UserModuleTables]) -> None:
         self.entry_point = entry_point
         self._objects: dict[int, object] = {}
-        self.services = _Services(self._objects.get)
+        self.services = DllFunctionTable(self._objects.get)
         try:
             tables = observed_initialize(entry_point, initialize)(VERSION)
             self._offered: Sequence[object] = tuple(tables.packages)
@@ -213,7 +189,9 @@ def _load(entry_point: str, distribution: str, version: str, digest: bytes) -> M
     except Exception as error:
         text = f"{found.value} cannot be imported: {error}"
         raise _refusal(Status.SEC_E_SECPKG_NOT_FOUND, "user_half_import", text) from error
-    return Module(entry_point, initialize)
+    module = Module(entry_point, initialize)
+    REGISTERED[entry_point, distribution, version, digest] = module.services.callbacks
+    return module
 
 
 def _find(entry_point: str, distribution: str, version: str) -> EntryPoint:

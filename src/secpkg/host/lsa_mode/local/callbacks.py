@@ -45,6 +45,10 @@ class Clients(Protocol):
         """
         ...
 
+    def returned(self, channel: int, number: int, status: int, data: bytes) -> None:
+        """The application's answer to the callback of this number."""
+        ...
+
 
 @implements("lsa_secpkg", "ClientCallback")
 def client_callback(running: Running, callback: int, argument1: int, argument2: int, data: bytes) -> Waits:

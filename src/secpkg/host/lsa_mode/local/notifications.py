@@ -143,7 +143,7 @@ class Interval(Notification):
 
 
 class HandleWait(Notification):
-    """NOTIFIER_TYPE_HANDLE_WAIT: each time that the descriptor is readable. The function reads it, or it comes again."""
+    """NOTIFIER_TYPE_HANDLE_WAIT: each time that the descriptor is readable. Unread, it comes again."""
 
     __slots__ = ("_watch",)
 
