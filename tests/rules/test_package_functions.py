@@ -265,7 +265,10 @@ def accepted(lab: LabAuthority, handle: raw.CredentialHandle) -> raw.ContextHand
 
 
 @pytest.mark.proves(
-    "lsa_mode.SpAcceptLsaModeContext", "lsa_mode.SpQueryContextAttributes", "sspi.QueryContextAttributesEx"
+    "lsa_mode.SpAcceptLsaModeContext",
+    "lsa_mode.SpQueryContextAttributes",
+    "sspi.AcceptSecurityContext",
+    "sspi.QueryContextAttributesEx",
 )
 def test_R145_R164_the_acceptor_answers_and_knows_its_peer() -> None:
     with lab_of(Whole()) as lab:

@@ -196,7 +196,7 @@ def revert_security_context(context: ContextHandle | None = None) -> Status:
     return Status.SEC_E_OK
 
 
-@implements("sspi", "FreeContextBuffer")
+@implements("sspi", "FreeContextBuffer", "duty", "buffers are Python objects: there is nothing to release by hand")
 def free_context_buffer(buffer: object = None) -> Status:
     """FreeContextBuffer: buffers are Python objects here; there is nothing to release. Page:
     sspi/nf-sspi-freecontextbuffer.
