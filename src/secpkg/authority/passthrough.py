@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
-from secpkg.authority.calls import MAX_DEPTH, MAX_RETURN_BUFFER, MAX_SUBMIT_BUFFER, call_other_package
+from secpkg.authority.calls import MAX_DEPTH, MAX_RETURN_BUFFER, MAX_SUBMIT_BUFFER, call_other_package, digest
 from secpkg.authority.targets import Origin
 from secpkg.contract.requests import Request, Resume
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import ClientInfo, ProtocolReply, Value
 
 if TYPE_CHECKING:
+    from secpkg.authority.audit import Fact
     from secpkg.authority.connections import Connection
     from secpkg.authority.lsa import LocalSecurityAuthority
 
@@ -101,9 +102,10 @@ async def call_by_name(
     if is_own(authority, domain):
         return await call_other_package(authority, origin, _FUNCTION, package, submit_buffer, client_buffer_base)
     asked_by = _asked_by(authority, origin.call, origin.connection, authority.packages.entry(origin.package_id).name)
-    return await _call_out(
-        authority, PassthroughCall(domain, package, submit_buffer, asked_by, origin.depth + 1), origin.call
-    )
+    call = PassthroughCall(domain, package, submit_buffer, asked_by, origin.depth + 1)
+    reply = await _call_out(authority, call, origin.call)
+    origin.scratch.lend(digest(reply.data))
+    return reply
 
 
 async def call_for_application(
@@ -197,13 +199,14 @@ def _record(
 ) -> None:
     """On the record before the outcome is released; `AuditBroken` withholds it (lock 10)."""
     asked = call.asked_by
-    who = {
+    who: dict[str, Fact] = {
         "uid": asked.uid,
         "logon_process": asked.logon_process,
         "package": asked.package,
         "account_name": asked.account_name,
     }
-    facts = {"domain": call.domain, "bytes": len(call.submit_buffer), "reason": failed.reason if failed else ""}
+    reason = failed.reason if failed is not None else ""
+    facts: dict[str, Fact] = {"domain": call.domain, "bytes": len(call.submit_buffer), "reason": reason}
     authority.audit.append(
         event,
         status=failed.status if failed else Status.STATUS_SUCCESS,

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
+from secpkg.runtime.state import StateFault
+
 _NETBIOS_LENGTH: Final = 15
+_MAX_FILE: Final = 1024 * 1024
 NOBODY: Final = 65534
 """The uid that owns nothing."""
 
@@ -33,6 +36,58 @@ def default_domain() -> str:
     return host[:_NETBIOS_LENGTH].upper() or "LOCAL"
 
 
+class PassthroughDomain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[passthrough.domains."NAME"]``: the authority of another domain. ``address`` is ``192.0.2.1:4711`` or
+    ``[2001:db8::1]:4711``; ``name`` the DNS name that its certificate must have, whoever called whom; ``server_name``
+    the name to ask for when that is another one, which the certificate must have as well.
+    """
+
+    address: str
+    name: str
+    server_name: str = ""
+
+
+class PassthroughConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[passthrough]``: pass-through between authorities (docs/adr/0014). ``certificate`` and ``key`` are this
+    authority's, ``authorities`` the CA of all of them: absolute paths of PEM files, the key its owner's alone to read.
+    Without ``listen`` (an address as above) nobody can call in. Limits are seconds: of a handshake, and of a call.
+    """
+
+    certificate: str
+    key: str
+    authorities: str
+    domains: dict[str, PassthroughDomain]
+    listen: str = ""
+    handshake_limit: Annotated[float, msgspec.Meta(gt=0, le=60)] = 5.0
+    call_limit: Annotated[float, msgspec.Meta(gt=0, le=600)] = 10.0
+
+
+class _Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    passthrough: PassthroughConfig | None = None
+
+
+def read_passthrough(path: Path) -> PassthroughConfig | None:
+    """The operator's ``authority.toml`` beside the registry; None when it is not there. `StateFault` for a file that
+    somebody else could have written, or in which something is not understood: it is never passed over.
+    """
+    try:
+        with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW), "rb") as file:
+            info = os.fstat(file.fileno())
+            data = file.read(_MAX_FILE + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StateFault(f"{path}: {error.strerror}") from None
+    if info.st_uid not in (0, os.geteuid()) or info.st_mode & 0o022:
+        raise StateFault(f"{path} must be a file of uid {os.geteuid()} that nobody else can write")
+    if len(data) > _MAX_FILE:
+        raise StateFault(f"{path} is larger than {_MAX_FILE} bytes")
+    try:
+        return msgspec.toml.decode(data, type=_Settings).passthrough
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise StateFault(f"{path}: {error}") from None
+
+
 class DaemonConfig(msgspec.Struct, frozen=True, kw_only=True):
     """How `secpkg authority run` starts the authority.
 
@@ -49,6 +104,11 @@ class DaemonConfig(msgspec.Struct, frozen=True, kw_only=True):
     ready_fd: int | None = None
     worker_uid: int | None = None
     """Whom workers run as when the authority runs as root (lock 8): None is `NOBODY`. Otherwise they run as it does."""
+
+    @property
+    def settings_path(self) -> Path:
+        """The operator's file: see `read_passthrough`."""
+        return self.directory / "authority.toml"
 
     @property
     def socket_path(self) -> Path:
