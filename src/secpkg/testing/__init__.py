@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from secpkg.host.user_mode.trace import UserModeCall, observe_user_mode
-    from secpkg.testing.lab import FrozenClock, LabAuthority
+    from secpkg.testing.clock import FrozenClock
+    from secpkg.testing.lab import LabAuthority
 
 # A client that only wants to be watched does not bring the authority along.
 _WHERE = {
-    "FrozenClock": "secpkg.testing.lab",
+    "FrozenClock": "secpkg.testing.clock",
     "LabAuthority": "secpkg.testing.lab",
     "UserModeCall": "secpkg.host.user_mode.trace",
     "observe_user_mode": "secpkg.host.user_mode.trace",

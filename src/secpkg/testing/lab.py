@@ -10,6 +10,8 @@ from secpkg.accounts.model import Account
 from secpkg.authority.policy import Policy
 from secpkg.runtime.embedded import EmbeddedAuthority, LocalLink
 from secpkg.runtime.modules import LsaModeInitialize, ModuleDescription
+from secpkg.testing.clock import FrozenClock
+from secpkg.testing.scheduling import HandScheduler
 
 Module = str | tuple[ModuleDescription, LsaModeInitialize] | LsaModeInitialize
 
@@ -24,24 +26,11 @@ def described(module: Module) -> str | tuple[ModuleDescription, LsaModeInitializ
     return ModuleDescription(name, "not-installed", "0", b"", "", has_user_half=False), module
 
 
-class FrozenClock:
-    """A clock that stands until it is moved: UTC seconds."""
-
-    def __init__(self, now: float = 1_700_000_000.0) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
-
-    def advance(self, seconds: float) -> None:
-        """Move it."""
-        self.now += seconds
-
-
 class LabAuthority:
     """``with LabAuthority(domain="EXAMPLE", modules=["hello"]) as lab``: pass ``authority=lab`` to Client, Server and
     ``lsa.connect``. Modules are names of installed ones, or the ``lsa_mode_initialize`` of one under test. ``clock``
-    and ``entropy`` fix time and chance, so that a handshake replays byte for byte.
+    and ``entropy`` fix time and chance, so that a handshake replays byte for byte; with a `FrozenClock` the callbacks
+    of packages (notifications, threads) come with `advance` alone.
     """
 
     def __init__(
@@ -59,11 +48,13 @@ class LabAuthority:
             chosen["clock"] = clock
         if entropy is not None:
             chosen["entropy"] = entropy
+        self._scheduler = HandScheduler(clock) if isinstance(clock, FrozenClock) else None
         self.embedded = EmbeddedAuthority(
             domain=domain,
             modules=[described(module) for module in modules],
             policy=policy,
             primary_credentials=primary_credentials,
+            scheduler=self._scheduler,
             **chosen,  # type: ignore[arg-type]  # the two callables by their names
         )
 
@@ -87,6 +78,15 @@ class LabAuthority:
         if password is not None:
             self.embedded.set_password(name, password)
         return account
+
+    def advance(self, seconds: float = 0.0) -> None:
+        """Move the lab's `FrozenClock`, and call the callbacks of packages that come meanwhile. RuntimeError without
+        one.
+        """
+        if self._scheduler is None:
+            raise RuntimeError("this lab has no FrozenClock")
+        with self.embedded.lock:
+            self._scheduler.advance(seconds)
 
     def close(self) -> None:
         """End the authority: SpShutdown of every package."""
