@@ -80,7 +80,7 @@ def _collisions(
                 continue
             flags = 0
             for other in known:
-                if not other.flags:
+                if not other.flags and not _excluded(other, records):
                     flags |= _clash(record, other)
             if flags:
                 yield ForestTrustCollision(index, COLLISION_TDO, flags, domain)
