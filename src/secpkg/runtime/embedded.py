@@ -107,12 +107,20 @@ class LocalPort:
     ) -> object:
         """An LSA function, answered in place."""
         if channel:
-            origin = self._legs[channel].origin(package, call)
+            legs = self._legs.get(channel)
+            if legs is None:
+                raise SecurityError(Status.STATUS_NO_SECURITY_CONTEXT, reason="channel_is_gone")
+            origin = legs.origin(package, call)
         elif call:
             origin = self._calls[call]
         else:
             origin = Origin(package, None, ClientInfo(os.getpid(), os.getuid(), os.getgid()))
         return self._events.lsa_call(origin, function, judged(function, arguments), resume)
+
+    def unload(self, package: int) -> None:
+        """UnloadPackage (R39)."""
+        self.module.unload(package)
+        self._events.unload(package)
 
     def package_call(
         self, target: PackageTarget, function: str, arguments: tuple[object, ...], resume: Resume

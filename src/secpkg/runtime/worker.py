@@ -146,6 +146,10 @@ class Authority(Peer):
             raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason=f"arguments_of_{function}") from None
         return PARKED
 
+    def unload(self, package: int) -> None:
+        """Take a package out of service."""
+        self._worker.unload(package)
+
     def on_frame(self, data: bytes, fds: OwnedFds) -> None:
         worker = self._worker
         worker.stamp()

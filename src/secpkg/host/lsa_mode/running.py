@@ -25,6 +25,8 @@ from secpkg.host.lsa_mode.scheduling import Scheduler
 _AUDITS: Final = frozenset({"audit_logon", "audit_logon_ex"})
 _TOKENS: Final = frozenset({"convert_auth_data_to_token", "create_token", "create_token_ex"})
 """LSA functions that leave an audit record: the first two the one that they are given, the others a logon's."""
+_CLIENT_BUFFER: Final = "allocate_client_buffer"
+_NOTED: Final = _AUDITS | _TOKENS | {_CLIENT_BUFFER}
 
 
 class Link(Protocol):
@@ -34,6 +36,10 @@ class Link(Protocol):
         self, package: int, channel: int, call: int, function: str, arguments: tuple[object, ...], resume: Resume
     ) -> object:
         """Call an LSA function: its value, or `PARKED` after keeping ``resume``; raises the documented failure."""
+        ...
+
+    def unload(self, package: int) -> None:
+        """Take a package out of service, here and at the authority (UnloadPackage)."""
         ...
 
 
@@ -169,7 +175,7 @@ class Running:
         self.surroundings = surroundings
         self.package = package
         self.channel = channel
-        self.call_id = call_id
+        self.call_id = call_id or (surroundings.calls if channel else 0)
         self.call = call
         self.audited: Status | None = None
         """Status in the last record that the authority wrote for this call; None while there is none."""
@@ -218,7 +224,7 @@ class Running:
             return answer_here(self, function, request.arguments, resume)
         surroundings = self.surroundings
         recorder = None
-        if function in _AUDITS or function in _TOKENS:
+        if function in _NOTED:
             resume = recorder = _Recorder(self, request, resume)
         if surroundings.observer is not None:
             resume = self._observed(function, surroundings.observer, resume)
@@ -228,13 +234,13 @@ class Running:
             )
         except Exception as refused:
             if recorder is not None:
-                recorder.note(refused)
+                recorder.note(None, refused)
             if surroundings.observer is not None:
                 resume_traced(resume, refused)
             raise
         if answer is not PARKED:
             if recorder is not None:
-                recorder.note(None)
+                recorder.note(answer, None)
             if surroundings.observer is not None:
                 resume_traced(resume, None)
         return answer
@@ -250,6 +256,20 @@ class Running:
     def holdings(self) -> Holdings:
         """What the package holds."""
         return self.surroundings.holdings(self.package)
+
+    def release_at_end(self, client_buffer: object) -> None:
+        """Free a buffer of the client when the call is over, in case the package did not. The authority sees the end of
+        its own calls; that of a call on an application's channel only the host sees.
+        """
+        if self.channel:
+            self.at_end(lambda: self._free(client_buffer))
+
+    def _free(self, client_buffer: object) -> None:
+        package, link = self.package.package_id, self.surroundings.link
+        try:
+            link.ask(package, self.channel, self.call_id, "free_client_buffer", (client_buffer,), ignore)
+        except SecurityError:
+            pass  # the package has freed it
 
     def at_end(self, call: Callable[[], object]) -> None:
         """Have something called when the package has returned, before anyone is told what."""
@@ -280,7 +300,8 @@ class Running:
 
 
 class _Recorder:
-    """A resume function that first notes which final status is on the audit record now.
+    """A resume function that first notes which final status is on the audit record now, or that the package has memory
+    of the client.
 
     Only an answer counts, not the asking. A token that was refused by a rule of the account (R55) is on the record too:
     the authority wrote it. Of its other failures the host cannot know, and writes one itself.
@@ -293,8 +314,11 @@ class _Recorder:
         self._request = request
         self._resume = resume
 
-    def note(self, error: BaseException | None) -> None:
-        if self._request.function in _TOKENS:
+    def note(self, value: object, error: BaseException | None) -> None:
+        if self._request.function == _CLIENT_BUFFER:
+            if error is None:
+                self._running.release_at_end(value)
+        elif self._request.function in _TOKENS:
             if error is None:
                 self._running.audited = Status.SEC_E_OK
             elif isinstance(error, SecurityError) and error.status is Status.STATUS_ACCOUNT_RESTRICTION:
@@ -305,7 +329,7 @@ class _Recorder:
                 self._running.audited = record.status
 
     def __call__(self, value: object, error: BaseException | None) -> None:
-        self.note(error)
+        self.note(value, error)
         self._resume(value, error)
 
 

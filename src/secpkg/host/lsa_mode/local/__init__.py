@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from secpkg.contract.requests import Resume
-from secpkg.host.lsa_mode.local import callbacks, callers, memory, notifications, shared_memory
+from secpkg.host.lsa_mode.local import callbacks, callers, lifetime, memory, notifications, shared_memory
 from secpkg.host.lsa_mode.local.arguments import check
 from secpkg.host.lsa_mode.local.callbacks import Waits
 
@@ -37,6 +37,7 @@ LOCAL_FUNCTIONS: Final[dict[str, Callable[..., object]]] = {
     "cancel_notification": notifications.cancel_notification,
     "create_thread": notifications.create_thread,
     "client_callback": callbacks.client_callback,
+    "unload_package": lifetime.unload_package,
 }
 """By Python name: called with the running call and the arguments of the contract. One that returns `Waits` answers
 later.
