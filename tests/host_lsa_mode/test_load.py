@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from tests.host_lsa_mode.fakes import PARAMETERS, PARK, Plain, ScriptedLink, load, reasons
 
+from secpkg.contract.attributes import pack_context_thunks
 from secpkg.contract.flags import Capability, ExtendedInformationClass, InterfaceVersion
 from secpkg.contract.lsa_mode.functions import LsaDispatchTable, LsaFunctions
 from secpkg.contract.lsa_mode.ssp import ModuleTables
@@ -38,7 +39,7 @@ class Full:
 
     async def get_extended_information(self, information_class: ExtendedInformationClass) -> bytes:
         self.note("SpGetExtendedInformation")
-        return b"thunks"
+        return pack_context_thunks(1, 9)
 
     async def get_info(self) -> PackageInfo:
         self.note("SpGetInfo")
@@ -65,7 +66,7 @@ def test_r19_r25_r30_spec_1_each_package_in_turn_in_the_documented_order() -> No
     hosted = load(Full("A", journal), Full("B", journal))
     assert journal == [f"{name} {step}" for name in "AB" for step in ORDER]
     assert reasons(hosted) == ["", ""]
-    assert [package.thunks for package in hosted] == [b"thunks", b"thunks"]
+    assert [package.thunks for package in hosted] == [pack_context_thunks(1, 9)] * 2
 
 
 def test_r25_r26_r28_distinct_ids_the_parameters_and_the_two_tables() -> None:

@@ -35,6 +35,8 @@ class PackageEntry(msgspec.Struct, frozen=True):
     state: PackageState = "loaded"
     reason: str = ""
     """Why it is not ``loaded``."""
+    thunks: bytes = b""
+    """``SECPKG_CONTEXT_THUNKS``, for applications (R164)."""
 
     @property
     def name(self) -> str:

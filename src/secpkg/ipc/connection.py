@@ -26,7 +26,7 @@ MAX_DEFERRED = 4096
 class OpenedPackage:
     """A package, and the channel to its worker."""
 
-    __slots__ = ("channel", "connection", "deferred", "info", "number", "user_half")
+    __slots__ = ("channel", "connection", "deferred", "info", "number", "thunks", "user_half")
 
     def __init__(self, connection: Connection, opened: schema.PackageOpened, channel: WorkerChannel) -> None:
         self.connection = connection
@@ -34,6 +34,7 @@ class OpenedPackage:
         self.info: PackageInfo = opened.info
         self.number = opened.package
         self.user_half = opened.user_half
+        self.thunks = opened.thunks
         self.deferred: deque[schema.ToWorker] = deque(maxlen=MAX_DEFERRED)
 
     async def ask(self, message: schema.ToWorker) -> schema.FromWorker:

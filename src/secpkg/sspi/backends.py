@@ -37,6 +37,7 @@ from secpkg.ipc.connection import OpenedPackage, release_reference
 from secpkg.ipc.link import next_id
 
 if TYPE_CHECKING:
+    from secpkg.contract.attributes import ContextThunks
     from secpkg.host.user_mode.load import UserPackage
 
 ATTRIBUTE_TYPES: Final[dict[int, type]] = {
@@ -48,7 +49,18 @@ ATTRIBUTE_TYPES: Final[dict[int, type]] = {
     0xD: NativeNames,
     0xE: ContextFlags,
 }
-"""What QueryContextAttributes gives, by SECPKG_ATTR_* number; other attributes are not supported."""
+"""What QueryContextAttributes gives, by SECPKG_ATTR_* number: the usual ones."""
+
+
+def attribute_type(attribute: int) -> type[ContextAttributes]:
+    """What QueryContextAttributes gives for any attribute: ``bytes`` where there is no structure."""
+    known = ATTRIBUTE_TYPES.get(attribute)
+    if known is None:
+        from secpkg.contract.attributes import CONTEXT_TYPES  # seldom
+
+        known = CONTEXT_TYPES.get(attribute, bytes)
+    return known
+
 
 T = TypeVar("T")
 
@@ -62,6 +74,8 @@ _PROVIDED: Final = {
 }
 """What a plain SSP has in its own table: whether the function takes a call, and what it is called for."""
 
+_UNICODE_STRINGS: Final = 0x80000000
+"""AttributeInfo of SpMarshalAttributeData: strings are Unicode; the rest, 0, is SECPKG_CREDENTIAL_ATTRIBUTE."""
 _MESSAGES: Final = Capability.INTEGRITY | Capability.PRIVACY
 
 
@@ -114,6 +128,14 @@ class Backend(Protocol):
 
     async def query(self, context: object, attribute: int) -> ContextAttributes: ...
 
+    def is_thunked(self, attribute: int) -> bool:
+        """Whether the LSA half answers this attribute although there is a user half (R164)."""
+        ...
+
+    def marshal_attribute(self, attribute: int, value: bytes) -> bytes:
+        """SpMarshalAttributeData, before a credential's attribute goes to the LSA half (R167)."""
+        ...
+
     async def call(
         self,
         function: str,
@@ -132,11 +154,12 @@ class Backend(Protocol):
 class WorkerBackend:
     """A package at an authority."""
 
-    __slots__ = ("_user", "opened")
+    __slots__ = ("_thunks", "_user", "opened")
 
     def __init__(self, opened: OpenedPackage) -> None:
         self.opened: OpenedPackage = opened
         self._user: UserPackage | None = None
+        self._thunks: ContextThunks | None = None
 
     @property
     def info(self) -> PackageInfo:
@@ -197,14 +220,16 @@ class WorkerBackend:
             if info.capabilities & _MESSAGES:
                 raise SecurityError(Status.SEC_E_INTERNAL_ERROR, reason="mapped_context_missing")
             return None
-        user = self._user
-        if user is None:
-            from secpkg.host.user_mode.load import user_package
-
-            half = self.opened.user_half
-            known = None if half is None else (half.entry_point, half.distribution, half.version, half.digest)
-            user = self._user = user_package(info.name, self.opened.number, info.capabilities, known)
+        user = self._user or self._user_package()
         return map_context(user.table, packed, integrity=integrity, confidentiality=confidentiality)
+
+    def _user_package(self) -> UserPackage:
+        from secpkg.host.user_mode.load import user_package
+
+        info, half = self.opened.info, self.opened.user_half
+        known = None if half is None else (half.entry_point, half.distribution, half.version, half.digest)
+        user = self._user = user_package(info.name, self.opened.number, info.capabilities, known)
+        return user
 
     async def delete(self, context: object) -> None:
         await self.opened.ask(schema.DeleteContext(next_id(), cast(int, context)))
@@ -216,16 +241,30 @@ class WorkerBackend:
         self.opened.deferred.append(schema.FreeCredentials(next_id(), cast(int, credential)))
 
     async def query(self, context: object, attribute: int) -> ContextAttributes:
-        kind = ATTRIBUTE_TYPES.get(attribute)
-        if kind is None:
-            raise SecurityError(Status.SEC_E_UNSUPPORTED_FUNCTION, reason="attribute")
         reply = await self.opened.ask(schema.QueryContext(next_id(), cast(int, context), attribute))
         if not isinstance(reply, schema.Answered):
             raise _unexpected(reply)
         try:
-            return cast(ContextAttributes, msgspec.msgpack.decode(reply.value, type=kind))
+            return cast(ContextAttributes, msgspec.msgpack.decode(reply.value, type=attribute_type(attribute)))
         except msgspec.MsgspecError as error:
             raise SecurityError(Status.SEC_E_INTERNAL_ERROR, reason="attribute_type") from error
+
+    def is_thunked(self, attribute: int) -> bool:
+        packed = self.opened.thunks
+        if not packed:
+            return False
+        if self._thunks is None:
+            from secpkg.contract.attributes import ContextThunks
+
+            self._thunks = ContextThunks(packed)
+        return attribute in self._thunks
+
+    def marshal_attribute(self, attribute: int, value: bytes) -> bytes:
+        if self.opened.user_half is None:
+            return value
+        function = (self._user or self._user_package()).table.get("marshal_attribute_data")
+        packed = None if function is None else package_call(function, _UNICODE_STRINGS, attribute, value)
+        return value if packed is None else given(packed, bytes)
 
     async def call(
         self,
@@ -333,6 +372,12 @@ class ProviderBackend:
     async def query(self, context: object, attribute: int) -> ContextAttributes:
         return cast(ContextAttributes, self._call("query_context_attributes", _object(context), attribute))
 
+    def is_thunked(self, attribute: int) -> bool:
+        return False
+
+    def marshal_attribute(self, attribute: int, value: bytes) -> bytes:
+        return value
+
     async def call(
         self,
         function: str,
@@ -347,7 +392,8 @@ class ProviderBackend:
             raise SecurityError(Status.SEC_E_UNSUPPORTED_FUNCTION, reason="function_missing")
         takes_call, handle = shape
         own = {"": (), "credential": (_object(credential),), "context": (_object(context),)}[handle]
-        return given(self._call(function, *((_call(),) if takes_call else ()), *own, *arguments), kind)
+        named = (self.info.name,) if function == "change_account_password" else ()
+        return given(self._call(function, *((_call(),) if takes_call else ()), *own, *named, *arguments), kind)
 
     def release(self, reference: bytes) -> None:
         """A plain SSP has no references."""

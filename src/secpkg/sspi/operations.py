@@ -10,14 +10,12 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from secpkg.contract.flags import SECURITY_NATIVE_DREP
+from secpkg.contract.flags import SECURITY_NATIVE_DREP, Capability
 from secpkg.contract.implements import implements
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import (
     NEVER,
     AuthIdentity,
-    ContextAttributes,
-    ContextFlags,
     ContextRequest,
     SecBuffer,
     TokenReference,
@@ -28,7 +26,7 @@ from secpkg.ipc import fork, schema, where
 from secpkg.ipc.connection import Connections
 from secpkg.ipc.link import next_id, status_of
 from secpkg.ipc.session import LogonSession
-from secpkg.sspi.backends import ATTRIBUTE_TYPES, Backend, ProviderBackend, WorkerBackend
+from secpkg.sspi.backends import Backend, ProviderBackend, WorkerBackend
 
 LEGAL: Final[dict[str, frozenset[str]]] = {
     "continuing": frozenset({"leg", "complete_token", "query", "control", "delete"}),
@@ -44,8 +42,8 @@ _INTEGRITY: Final = (0x10000 | 0xC, 0x20000 | 0xC)
 
 T = TypeVar("T")
 
-_PACKAGE_INFO: Final = 0xA
-_FLAGS: Final = 0xE
+_RENEWABLE: Final = Capability.DATAGRAM | Capability.STREAM
+"""Packages whose finished contexts may be established again (R229)."""
 
 
 class _Handle:
@@ -116,6 +114,11 @@ class ContextHandle(_Handle):
         if use not in LEGAL[self.state]:
             state = "finished" if self.state == "complete" else self.state
             raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason=f"context_{state}")
+
+    def require_leg(self) -> None:
+        """The same for a leg: a finished context of a datagram or stream package may be established again (R229)."""
+        if self.state != "complete" or not self.backend.info.capabilities & _RENEWABLE:
+            self.require("leg")
 
     def mapped(self, use: str = "message") -> UserContext:
         """The user half: SEC_E_UNSUPPORTED_FUNCTION where the package has none."""
@@ -199,12 +202,12 @@ async def acquire(
     if any(text is not None and len(text) > schema.MAX_NAME for text in texts):
         raise SecurityError(Status.SEC_E_INVALID_PARAMETER, reason="name_too_long")
     if identity is not None:
-        identity = await _clear(backend, identity)
+        identity = await clear(backend, identity)
     native, expiry = await backend.acquire(use, principal, identity, data, logon_id)
     return CredentialHandle(backend, native, expiry, use)
 
 
-async def _clear(backend: Backend, identity: AuthIdentity) -> AuthIdentity:
+async def clear(backend: Backend, identity: AuthIdentity) -> AuthIdentity:
     """What a package is given of an identity: a copy of its own, which SspiZeroAuthIdentity does not reach, and never a
     sealed one.
     """
@@ -252,14 +255,14 @@ async def leg(
     except IndexError:
         raise busy() from None
     try:
-        context.require("leg")
+        context.require_leg()
         reply = await backend.leg(accept, credential and credential.native, context.native, request)
         if reply.context:
             context.native = reply.context
         return await _finish(context, reply)
     except BaseException:
         # Nobody knows how far it came: this context will not continue (R190).
-        if context.state == "continuing":
+        if context.state in ("continuing", "complete"):
             context.state = "failed"
         raise
     finally:
@@ -272,7 +275,7 @@ def _checked(accept: bool, credential: CredentialHandle | None, context: Context
     if context is None:
         assert credential is not None
         return credential.backend
-    context.require("leg")
+    context.require_leg()
     if context.accept is not accept:
         raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="context_of_other_role")
     if credential is not None and credential.backend.info.name != context.backend.info.name:
@@ -314,6 +317,9 @@ async def _finish(context: ContextHandle | None, reply: object) -> LegResult:
     context.expiry = answer.expiry
     if status not in _COMPLETE:
         return result
+    if context.state == "complete":
+        _let_go_of_token(context)
+    before = context.user
     context.reference = answer.access_token
     granted = context.attributes = answer.attributes
     try:
@@ -322,6 +328,8 @@ async def _finish(context: ContextHandle | None, reply: object) -> LegResult:
             integrity=bool(granted & _INTEGRITY[context.accept]),
             confidentiality=bool(granted & _CONFIDENTIALITY),
         )
+        if before is not None:
+            before.delete()
     except BaseException:
         context.state = "failed"
         await _delete_quietly(context)
@@ -396,33 +404,10 @@ def _let_go_of_token(context: ContextHandle) -> None:
         context.token = None
 
 
-async def query(context: ContextHandle, attribute: int) -> ContextAttributes:
-    """QueryContextAttributes: the user half, then the LSA half; the host knows PACKAGE_INFO and FLAGS itself."""
-    context.require("query")
-    try:
-        value = await _asked(context, attribute)
-    except SecurityError as error:
-        if error.status is not Status.SEC_E_UNSUPPORTED_FUNCTION:
-            raise
-        if attribute == _PACKAGE_INFO:
-            return context.backend.info
-        if attribute == _FLAGS and context.state == "complete":
-            return ContextFlags(context.attributes)
-        raise
-    kind = ATTRIBUTE_TYPES.get(attribute)
-    if kind is not None and not isinstance(value, kind):
-        raise SecurityError(Status.SEC_E_INTERNAL_ERROR, reason="attribute_type")
-    return value
-
-
-async def _asked(context: ContextHandle, attribute: int) -> ContextAttributes:
-    if context.user is not None and context.user.has("query_context_attributes"):
-        try:
-            return context.user.query(attribute)
-        except SecurityError as error:
-            if error.status is not Status.SEC_E_UNSUPPORTED_FUNCTION or context.backend.opened is None:
-                raise
-    return await context.backend.query(context.native, attribute)
+def require_credential(credential: object) -> None:
+    """SEC_E_INVALID_HANDLE for what is no credential, and for one that was freed."""
+    if not isinstance(credential, CredentialHandle) or not credential.native:
+        raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="credential_freed")
 
 
 async def call_credential(credential: CredentialHandle, function: str, *arguments: object, kind: type[T]) -> T:
@@ -432,8 +417,7 @@ async def call_credential(credential: CredentialHandle, function: str, *argument
     SEC_E_INVALID_HANDLE for a credential that was freed, SEC_E_UNSUPPORTED_FUNCTION where the package has no such
     function, STATUS_PRIVILEGE_NOT_HELD, STATUS_INVALID_PARAMETER for arguments that do not fit.
     """
-    if not isinstance(credential, CredentialHandle) or not credential.native:
-        raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="credential_freed")
+    require_credential(credential)
     return await credential.backend.call(function, arguments, kind, credential=credential.native)
 
 

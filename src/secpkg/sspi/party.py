@@ -15,7 +15,7 @@ from secpkg.host.user_mode.contexts import UserContext
 from secpkg.ipc import schema
 from secpkg.ipc.connection import Connection, Connections
 from secpkg.ipc.session import current
-from secpkg.sspi import operations
+from secpkg.sspi import attributes, operations
 from secpkg.sspi.backends import Backend
 from secpkg.sspi.operations import ContextHandle, CredentialHandle
 
@@ -233,12 +233,12 @@ class Party:
                 self.__dict__[name] = getattr(context.user, name)
 
     async def _peer(self) -> str:
-        value = await operations.query(self._finished(), _NAMES)
+        value = await attributes.query(self._finished(), _NAMES)
         assert isinstance(value, Names)
         return value.user_name
 
     async def _session_key(self) -> bytes:
-        value = await operations.query(self._finished(), _SESSION_KEY)
+        value = await attributes.query(self._finished(), _SESSION_KEY)
         assert isinstance(value, SessionKey)
         return value.session_key
 

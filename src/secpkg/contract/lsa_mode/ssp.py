@@ -14,6 +14,8 @@ from secpkg.contract.flags import CredentialUse, ExtendedInformationClass, Inter
 from secpkg.contract.lsa_mode.functions import LsaFunctions
 from secpkg.contract.values import (
     Acquired,
+    Attribute,
+    AuthIdentity,
     Call,
     ContextAttributes,
     ContextRequest,
@@ -181,7 +183,7 @@ class AddCredentials(Protocol):
         principal: str | None,
         package: str,
         use: CredentialUse,
-        authorization_data: object,
+        authorization_data: AuthIdentity | bytes | None,
     ) -> float:
         """SpAddCredentials: returns the expiry. Page: ntsecpkg/nc-ntsecpkg-spaddcredentialsfn."""
         ...
@@ -190,14 +192,16 @@ class AddCredentials(Protocol):
 class CredentialAttributes(Protocol):
     """Attributes of a credential."""
 
-    async def query_credentials_attributes(self, call: Call, credential: object, attribute: int) -> object:
-        """SpQueryCredentialsAttributes (SECPKG_CRED_ATTR_*). Page:
-        ntsecpkg/nc-ntsecpkg-spquerycredentialsattributesfn.
+    async def query_credentials_attributes(self, call: Call, credential: object, attribute: int) -> Attribute | bytes:
+        """SpQueryCredentialsAttributes (SECPKG_CRED_ATTR_*): a structure of `secpkg.contract.attributes`, or bytes in
+        the documented layout. Page: ntsecpkg/nc-ntsecpkg-spquerycredentialsattributesfn.
         """
         ...
 
     async def set_credentials_attributes(self, call: Call, credential: object, attribute: int, value: bytes) -> None:
-        """SpSetCredentialsAttributes. Header NTSecPKG.h."""
+        """SpSetCredentialsAttributes: ``value`` as the application gave it, or as SpMarshalAttributeData of the user
+        half packed it (R167). Header NTSecPKG.h; ADR 0018.
+        """
         ...
 
 
@@ -254,10 +258,10 @@ class DeleteContext(Protocol):
 
 
 class ControlToken(Protocol):
-    """Documented as not called at present (R171)."""
+    """Documented as not called at present (R171); here SSPI's ApplyControlToken reaches it."""
 
     async def apply_control_token(self, call: Call, context: object, token: bytes) -> None:
-        """SpApplyControlToken. Page: ntsecpkg/nc-ntsecpkg-spapplycontroltokenfn."""
+        """SpApplyControlToken: SEC_E_INVALID_TOKEN for a token that is malformed. Page: ntsecpkg/nc-ntsecpkg-spapplycontroltokenfn."""
         ...
 
 
@@ -269,7 +273,9 @@ class LsaContextAttributes(Protocol):
         ...
 
     async def set_context_attributes(self, call: Call, context: object, attribute: int, value: bytes) -> None:
-        """SpSetContextAttributes. Header NTSecPKG.h."""
+        """SpSetContextAttributes: SEC_E_UNSUPPORTED_FUNCTION for what cannot be set (R205). Header NTSecPKG.h; ADR
+        0018.
+        """
         ...
 
 
@@ -295,7 +301,10 @@ class ChangeAccountPassword(Protocol):
         new_password: str,
         impersonating: bool,
     ) -> bytes:
-        """SpChangeAccountPassword: returns the policy response. Header NTSecPKG.h."""
+        """SpChangeAccountPassword: the right to do it is proven by ``old_password``, not by who is calling. Returns the
+        data of the output buffer (DOMAIN_PASSWORD_INFORMATION in its layout, or nothing). ``impersonating``: for the
+        session that the caller presented. Header NTSecPKG.h; ADR 0018.
+        """
         ...
 
 
@@ -339,7 +348,7 @@ class LogonTargets(Protocol):
         ...
 
     async def extract_target_info(self, call: Call, submit_buffer: bytes) -> bytes:
-        """SpExtractTargetInfo. Header NTSecPKG.h."""
+        """SpExtractTargetInfo: which target a logon message addresses. Header NTSecPKG.h; ADR 0018."""
         ...
 
 

@@ -69,9 +69,18 @@ class ProviderCredentials(Protocol):
         ...
 
     def change_account_password(
-        self, call: Call, domain_name: str, account_name: str, old_password: str, new_password: str
+        self,
+        call: Call,
+        package: str,
+        domain_name: str,
+        account_name: str,
+        old_password: str,
+        new_password: str,
+        impersonating: bool,
     ) -> bytes:
-        """ChangeAccountPassword. Page: sspi/nf-sspi-changeaccountpasswordw."""
+        """ChangeAccountPassword: returns the data of the one output buffer, SECBUFFER_CHANGE_PASS_RESPONSE. Page:
+        sspi/nf-sspi-changeaccountpasswordw.
+        """
         ...
 
 

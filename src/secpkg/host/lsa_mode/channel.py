@@ -12,7 +12,7 @@ from typing import Final
 
 from secpkg.contract.flags import CallAttribute
 from secpkg.contract.status import SecurityError, Status
-from secpkg.contract.values import ClientInfo
+from secpkg.contract.values import NEVER, ClientInfo
 from secpkg.host.lsa_mode.load import HostedPackage
 
 MAX_CREDENTIALS: Final = 4096
@@ -83,7 +83,7 @@ class Context:
     before its first leg (R168).
     """
 
-    __slots__ = ("busy", "credential", "doomed", "handle", "package", "phase", "role", "state")
+    __slots__ = ("busy", "credential", "doomed", "expiry", "handle", "package", "phase", "role", "state")
 
     def __init__(self, handle: int, package: HostedPackage, credential: Credential, role: Role | None) -> None:
         self.handle = handle
@@ -91,6 +91,7 @@ class Context:
         self.credential = credential
         self.role = role
         self.state: object = None
+        self.expiry: float = NEVER
         self.phase = Phase.NEW
         self.busy = False
         self.doomed = False

@@ -20,6 +20,7 @@ from secpkg.contract.requests import Done
 from secpkg.contract.signatures import signatures
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import (
+    NEVER,
     Acquired,
     ClientInfo,
     ContextAttributes,
@@ -27,7 +28,7 @@ from secpkg.contract.values import (
     LogonRefused,
 )
 from secpkg.host.lsa_mode.channel import Channel, Context, Credential, Phase, Role
-from secpkg.host.lsa_mode.leg import Leg, StepDone
+from secpkg.host.lsa_mode.leg import Leg, StepDone, begin_again
 from secpkg.host.lsa_mode.load import LOGON_FUNCTIONS, PROTOCOLS, HostedPackage
 from secpkg.host.lsa_mode.reachable import (
     REACHABLE,
@@ -36,6 +37,7 @@ from secpkg.host.lsa_mode.reachable import (
     arguments_of,
     nonsense,
     reach,
+    require_idle,
     result_of,
 )
 from secpkg.host.lsa_mode.running import Running, Surroundings, ignore
@@ -187,11 +189,11 @@ class Dispatcher:
         if handle:
             context = channel.contexts.get(handle) or channel.context(handle)
             if context.role is not role or (context.phase is not _PARTIAL and context.phase is not _NEW):
-                if context.role is not None or context.busy:
-                    raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason=f"context_is_{context.phase.value}")
-                context.role = role
+                begin_again(channel, context, role, credential, self.surroundings)
             if context.busy:
                 raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="context_is_busy")  # spec/README 7
+            if context.expiry is not NEVER and context.expiry <= self.surroundings.clock():
+                raise SecurityError(Status.SEC_E_CONTEXT_EXPIRED, reason="context_expired")
             if credential is not None and credential is not context.credential:
                 raise SecurityError(Status.SEC_E_WRONG_CREDENTIAL_HANDLE, reason="credential_of_another_context")
         else:
@@ -260,7 +262,7 @@ class Dispatcher:
         function = context.package.table.get("query_context_attributes")
         if function is None:
             raise unsupported("query_context_attributes")
-        _require_idle(context, found)
+        require_idle(context, found, early=attribute in found.early)
 
         def checked(value: object) -> object:
             if not isinstance(value, ContextAttributes):
@@ -301,7 +303,7 @@ class Dispatcher:
         if package.package_id not in self._packages:
             raise SecurityError(Status.SEC_E_SECPKG_NOT_FOUND, reason="package_unloaded")
         if context is not None:
-            _require_idle(context, found)
+            require_idle(context, found)
         given = arguments_of(found, signature, arguments, channel)
         if found.target is Target.EITHER:
             self._call_metadata(channel, found, function, given, done, credential, context)
@@ -468,14 +470,6 @@ class Dispatcher:
         call = arguments[0]
         running = Running(self.surroundings, package, name, finished, channel=channel.number, call=call)  # type: ignore[arg-type]  # the first argument of all these is the Call
         running.start(function, *arguments)
-
-
-def _require_idle(context: Context, found: Reach) -> None:
-    """Refuse a function in a phase of the context that is not its own, and beside another call."""
-    if context.phase not in found.phases:
-        raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason=f"context_is_{context.phase.value}")
-    if context.busy:
-        raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="context_is_busy")  # spec/README 7
 
 
 def _unless_closed(channel: Channel, done: Done) -> Done:

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from secpkg.contract.flags import CallAttribute
+from secpkg.contract.flags import CallAttribute, Capability
 from secpkg.contract.requests import Done
-from secpkg.contract.status import Status
+from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import NEVER, Call, Complete, Continue, LogonAudit, NeedMore, Refused, Step
-from secpkg.host.lsa_mode.channel import TRANSITIONS, Channel, Context, Phase, Role
+from secpkg.host.lsa_mode.channel import MAX_HALF_OPEN, TRANSITIONS, Channel, Context, Credential, Phase, Role
 from secpkg.host.lsa_mode.load import HostedPackage
 from secpkg.host.lsa_mode.running import Running, Surroundings, as_security_error, ignore
 from secpkg.host.lsa_mode.steps import EVENTS, ULONG, checked_step, step_status
 
 _GOES_ON: Final = (Continue, Complete)
 _FINAL: Final = (Complete, Refused)
+_RENEWABLE: Final = Capability.DATAGRAM | Capability.STREAM
 _PARTIAL: Final = Phase.PARTIAL
 _COMPLETE: Final = Phase.COMPLETE
 _FAILED: Final = Phase.FAILED
@@ -140,6 +141,8 @@ class Leg(Running):
             step = self._still_wanted(step)
         phase = context.phase = TRANSITIONS[context.phase, EVENTS[type(step)]]
         context.busy = False
+        if type(step) is Complete or type(step) is Continue:
+            context.expiry = step.expiry
         if phase is _COMPLETE or phase is _FAILED:
             channel.half_open -= 1
         if context.doomed or (self.first and phase is _FAILED):
@@ -147,3 +150,25 @@ class Leg(Running):
         if not channel.closed:
             exists = context.handle in channel.contexts
             self.told(context.handle if exists else 0, step)
+
+
+def begin_again(
+    channel: Channel, context: Context, role: Role, credential: Credential | None, surroundings: Surroundings
+) -> None:
+    """Let a leg begin that is no ordinary one: the first of a context that was made from metadata (R168), and one that
+    establishes a finished context of a datagram or stream package again (R229). SEC_E_INVALID_HANDLE for all others.
+    """
+    usable = not context.busy and credential in (None, context.credential)
+    if context.role is None and usable:
+        context.role = role
+        return
+    finished = context.role is role and context.phase is Phase.COMPLETE
+    if finished and usable and context.package.info.capabilities & _RENEWABLE:
+        if channel.half_open >= MAX_HALF_OPEN:
+            raise SecurityError(Status.SEC_E_INSUFFICIENT_MEMORY, reason="quota_half_open")
+        context.phase, context.expiry = _PARTIAL, NEVER
+        channel.half_open += 1
+        return
+    if finished and context.expiry <= surroundings.clock():
+        raise SecurityError(Status.SEC_E_CONTEXT_EXPIRED, reason="context_expired")
+    raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason=f"context_is_{context.phase.value}")

@@ -159,10 +159,13 @@ async def _present(hosted: HostedPackage, table: dict[str, Callable[..., object]
         info = await _run(table, "get_info")
     hosted.info = _checked(info)
     if "get_extended_information" in table:
+        from secpkg.contract.attributes import ContextThunks  # a start-up does without it for most packages
+
         try:
             thunks = await _run(table, "get_extended_information", ExtendedInformationClass.CONTEXT_THUNKS)
+            ContextThunks(thunks if isinstance(thunks, bytes) else b"")
         except SecurityError:
-            thunks = b""
+            thunks = b""  # not offered, or no SECPKG_CONTEXT_THUNKS
         hosted.thunks = thunks if isinstance(thunks, bytes) else b""
 
 

@@ -15,8 +15,8 @@ import msgspec
 from secpkg.contract.implements import implements
 from secpkg.contract.signatures import Signature, signatures
 from secpkg.contract.status import SecurityError, Status
-from secpkg.contract.values import Value
-from secpkg.host.lsa_mode.channel import Channel, Phase
+from secpkg.contract.values import ContextAttributes, Value
+from secpkg.host.lsa_mode.channel import Channel, Context, Phase
 from secpkg.host.lsa_mode.load import PROTOCOLS
 
 MAX_BYTES: Final = 64 * 1024
@@ -54,11 +54,15 @@ class Reach(msgspec.Struct, frozen=True):
     phases: frozenset[Phase] = frozenset({Phase.COMPLETE})
     privilege: bool = False
     own_session: bool = False
+    early: frozenset[int] = frozenset()
+    """Attributes that may be asked for while the context is still being built (R186)."""
 
 
 _CREDENTIAL: Final = Target.CREDENTIAL
 _CONTEXT: Final = Target.CONTEXT
 _PACKAGE: Final = Target.PACKAGE
+_EARLY: Final = frozenset({0xC, 0x18, 0x1E})
+"""NEGOTIATION_INFO, PROMPTING_NEEDED, LAST_CLIENT_TOKEN_STATUS: they tell of the handshake itself."""
 _BUILT: Final = frozenset({Phase.PARTIAL, Phase.COMPLETE})
 _BUILDING: Final = frozenset({Phase.NEW, Phase.PARTIAL})
 
@@ -70,7 +74,7 @@ REACHABLE: Final[dict[str, Reach]] = {
     "get_credentials": Reach("SpGetCredentials", _CREDENTIAL, privilege=True),
     "delete_credentials": Reach("SpDeleteCredentials", _CREDENTIAL, privilege=True),
     "apply_control_token": Reach("SpApplyControlToken", _CONTEXT, _BUILT),
-    "query_context_attributes": Reach("SpQueryContextAttributes", _CONTEXT),
+    "query_context_attributes": Reach("SpQueryContextAttributes", _CONTEXT, early=_EARLY),
     "set_context_attributes": Reach("SpSetContextAttributes", _CONTEXT, _BUILT),
     "query_meta_data": Reach("SpQueryMetaData", Target.EITHER, _BUILDING),
     "exchange_meta_data": Reach("SpExchangeMetaData", Target.EITHER, _BUILDING),
@@ -110,6 +114,14 @@ def reach(function: str, channel: Channel) -> tuple[Reach, Signature]:
     if found.privilege and not channel.caller.has_tcb_privilege:
         raise SecurityError(Status.STATUS_PRIVILEGE_NOT_HELD, reason=f"{function}_needs_tcb")
     return found, SIGNATURES[function]
+
+
+def require_idle(context: Context, found: Reach, *, early: bool = False) -> None:
+    """Refuse a function in a phase of the context that is not its own, and beside another call."""
+    if context.phase not in found.phases and not (early and context.phase is Phase.PARTIAL):
+        raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason=f"context_is_{context.phase.value}")
+    if context.busy:
+        raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="context_is_busy")  # spec/README 7
 
 
 def arguments_of(found: Reach, signature: Signature, raw: msgspec.Raw, channel: Channel) -> tuple[object, ...]:
@@ -162,7 +174,7 @@ def result_of(function: str, signature: Signature, value: object) -> object:
     SEC_E_INTERNAL_ERROR for a value that is not what the contract asks.
     """
     if function in _BY_ATTRIBUTE:
-        if not isinstance(value, Value):
+        if not isinstance(value, ContextAttributes):
             raise nonsense(value)
         return msgspec.Raw(msgspec.msgpack.encode(value))
     try:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import NoneType
+from typing import Final
+
 from secpkg.contract.flags import SECURITY_NATIVE_DREP, BufferType
 from secpkg.contract.implements import implements
 from secpkg.contract.status import SecurityError, Status
@@ -9,8 +12,10 @@ from secpkg.contract.values import NEVER, ContextAttributes, Message, SecBuffer
 from secpkg.host.user_mode.contexts import TYPE_MASK
 from secpkg.ipc.access_token import AccessToken
 from secpkg.ipc.link import run
-from secpkg.sspi import operations
+from secpkg.sspi import attributes, operations
 from secpkg.sspi.operations import ContextHandle, CredentialHandle, LegResult
+
+ACCESS_TOKEN: Final = 0x12
 
 ContextResult = tuple[Status, ContextHandle | None, Message, int, float]
 """Status, new context, output buffers, attributes granted, expiry in UTC seconds."""
@@ -135,12 +140,17 @@ def delete_security_context(context: ContextHandle | None) -> Status:
 
 
 @implements("sspi", "QueryContextAttributes")
-def query_context_attributes(context: ContextHandle | None, attribute: int) -> tuple[Status, ContextAttributes | None]:
-    """QueryContextAttributes: SEC_E_UNSUPPORTED_FUNCTION for what the package does not offer. Page:
-    sspi/nf-sspi-querycontextattributesw.
+def query_context_attributes(
+    context: ContextHandle | None, attribute: int
+) -> tuple[Status, ContextAttributes | AccessToken | None]:
+    """QueryContextAttributes: SEC_E_UNSUPPORTED_FUNCTION for what the package does not offer. An attribute without a
+    structure is bytes, in the documented layout. SECPKG_ATTR_ACCESS_TOKEN is the host's to answer; what it gives may be
+    closed or not, unlike the documented handle, for it is another one. Page: sspi/nf-sspi-querycontextattributesw.
     """
+    if attribute == ACCESS_TOKEN:
+        return query_security_context_token(context)
     try:
-        return Status.SEC_E_OK, run(operations.query(_handle(context), int(attribute)))
+        return Status.SEC_E_OK, run(attributes.query(_handle(context), int(attribute)))
     except SecurityError as error:
         return error.status, None
 
@@ -148,7 +158,7 @@ def query_context_attributes(context: ContextHandle | None, attribute: int) -> t
 @implements("sspi", "QueryContextAttributesEx")
 def query_context_attributes_ex(
     context: ContextHandle | None, attribute: int, buffer_size: int = 0
-) -> tuple[Status, ContextAttributes | None]:
+) -> tuple[Status, ContextAttributes | AccessToken | None]:
     """QueryContextAttributesEx: as `query_context_attributes`; a size has no meaning for a value. Page:
     sspi/nf-sspi-querycontextattributesexw.
     """
@@ -221,22 +231,53 @@ def import_security_context(
     return Status.SEC_E_UNSUPPORTED_FUNCTION, None
 
 
-@implements("sspi", "SetContextAttributes", "unsupported", "only Schannel supports it (R205)")
-def set_context_attributes(context: ContextHandle, attribute: int, value: bytes) -> Status:
-    """SetContextAttributes: not built. Page: sspi/nf-sspi-setcontextattributesw."""
-    return Status.SEC_E_UNSUPPORTED_FUNCTION
+@implements("sspi", "SetContextAttributes")
+def set_context_attributes(context: ContextHandle | None, attribute: int, value: bytes) -> Status:
+    """SetContextAttributes: at most 64 KiB; SEC_E_UNSUPPORTED_FUNCTION where the package lets nobody set it, which in
+    the documents is every package but Schannel (R205). Page: sspi/nf-sspi-setcontextattributesw.
+    """
+    try:
+        run(attributes.set_context(_handle(context), attribute, value))
+    except SecurityError as error:
+        return error.status
+    return Status.SEC_E_OK
 
 
-@implements("sspi", "ApplyControlToken", "unsupported", "no message to a worker carries it yet")
-def apply_control_token(context: ContextHandle, input: Message) -> Status:  # pInput
-    """ApplyControlToken: not built. Page: sspi/nf-sspi-applycontroltoken."""
-    return Status.SEC_E_UNSUPPORTED_FUNCTION
+@implements("sspi", "ApplyControlToken")
+def apply_control_token(context: ContextHandle | None, input: Message) -> Status:  # pInput
+    """ApplyControlToken: the one TOKEN buffer goes to the package's LSA half, whose next leg may obey it.
+    SEC_E_INVALID_TOKEN without such a buffer, SEC_E_UNSUPPORTED_FUNCTION where the package has no such function. Page:
+    sspi/nf-sspi-applycontroltoken.
+    """
+    tokens = [b for b in input if b.type & TYPE_MASK == BufferType.TOKEN]
+    try:
+        handle = _handle(context)
+        if len(tokens) != 1:
+            return Status.SEC_E_INVALID_TOKEN
+        run(operations.call_context(handle, "apply_control_token", bytes(tokens[0].data), kind=NoneType))
+    except SecurityError as error:
+        return error.status
+    return Status.SEC_E_OK
 
 
-@implements("sspi", "DelegateSecurityContext", "unsupported", "removed from the documents' own table")
-def delegate_security_context(context: ContextHandle, target: str) -> Status:
-    """DelegateSecurityContext: not built. Page: sspi/nf-sspi-delegatesecuritycontext."""
-    return Status.SEC_E_UNSUPPORTED_FUNCTION
+@implements(
+    "sspi", "DelegateSecurityContext", "refused", "no function table has a slot in which a package could offer it"
+)
+def delegate_security_context(
+    context: ContextHandle | None,
+    target: str,
+    delegation_type: int = 0,
+    expiry: float = NEVER,
+    package_parameters: SecBuffer | None = None,
+) -> tuple[Status, Message]:
+    """DelegateSecurityContext: SEC_E_UNSUPPORTED_FUNCTION. There is a page for applications, and neither the SSPI
+    table nor that of a package has the function. Page: sspi/nf-sspi-delegatesecuritycontext.
+    """
+    try:
+        _handle(context).require("control")
+    except SecurityError as error:
+        return error.status, []
+    return Status.SEC_E_UNSUPPORTED_FUNCTION, []
 
 
 def _handle(context: ContextHandle | None) -> ContextHandle:
