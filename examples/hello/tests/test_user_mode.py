@@ -167,7 +167,7 @@ def test_a_seal_is_no_signature_and_another_session_no_session() -> None:
 
 def test_an_exhausted_counter_refuses() -> None:
     client, server = pair()
-    client.outgoing.number = server.incoming.number = 2**64 - 2
+    client.outgoing.number = server.incoming.number = 2**63 - 2
     assert unseal(server, *seal(client, b"last")) == b"last"
     assert refusal(lambda: seal(client, b"one more")) is Status.SEC_E_CONTEXT_EXPIRED
     assert refusal(lambda: sign(client, b"one more")) is Status.SEC_E_CONTEXT_EXPIRED

@@ -1,10 +1,10 @@
 """Hello in the application: sign, verify, seal and unseal under the keys of a finished handshake.
 
 A TOKEN is a nonce and a tag. The nonce is the application's own sequence number (32 bits, 0: it keeps none, R216) and
-the number of the message in its direction (64 bits). Each direction has one counter and two keys, one to seal and one
-to sign, so that no nonce serves a key twice, a message sent back is not taken for one of the peer's, and a seal is not
-taken for a signature. The receiver first sees whether a message is authentic, then whether it is the one due: altered
-and out of sequence are two answers (R218), and neither changes anything.
+the number of the message in its direction (63 bits; the 64th says that nothing is encrypted). Each direction has one
+counter and two keys, one to seal and one to sign, so that no nonce serves a key twice, a message sent back is not taken
+for one of the peer's, and a seal is not taken for a signature. The receiver first sees whether a message is authentic,
+then whether it is the one due: altered and out of sequence are two answers (R218), and neither changes anything.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from secpkg.contract import (
     Status,
     UserModuleTables,
 )
-from secpkg.contract.flags import BufferFlag, BufferType
+from secpkg.contract.flags import SECQOP_WRAP_NO_ENCRYPT, BufferFlag, BufferType
 from secpkg_hello.packed_context import PackedContext
 
 _NONCE = struct.Struct(">IQ")
@@ -45,7 +45,10 @@ _pack, _unpack = _NONCE.pack, _NONCE.unpack
 _ULONG = 0xFFFFFFFF
 _TEXT, _TAG = slice(-16), slice(-16, None)
 _TRAILER = _NONCE.size + 16
-_LAST = 2**64 - 1
+_PLAIN = 2**63
+"""In the number of a message that is not encrypted."""
+_LAST = _PLAIN - 1
+_MARK = 4  # the byte of a nonce that has this bit
 _SMALL = 4096
 """Bytes up to which a copy is cheaper than a view."""
 _EMPTY, _DATA, _TOKEN = int(BufferType.EMPTY), int(BufferType.DATA), int(BufferType.TOKEN)
@@ -130,7 +133,8 @@ class Hello:
     ) -> None:
         """SpSealMessage: encrypts the one writable DATA buffer; covers READONLY_WITH_CHECKSUM ones without a change."""
         if quality_of_protection or not context.can_seal:
-            raise _no_seal(quality_of_protection)
+            _wrap(context, quality_of_protection, message, sequence_number)
+            return
         room = covered = None
         if len(message) == 2 and message[0].type == _TOKEN and message[1].type == _DATA:  # as nearly always
             token, data = message
@@ -152,13 +156,15 @@ class Hello:
 
     def unseal_message(self, context: Context, message: Message, sequence_number: int) -> int:
         """SpUnsealMessage."""
-        if not context.can_seal:
-            raise _no_seal(0)
         room = covered = None
         if len(message) == 2 and message[0].type == _TOKEN and message[1].type == _DATA:  # as nearly always
             token, data = message
         else:
             token, data, covered, room = _sealed(message)
+        if len(token.data) == _TRAILER and token.data[_MARK] & 0x80:
+            return _unwrap(context, token, data, covered, sequence_number)
+        if not context.can_seal:
+            raise _no_seal(0)
         data.data = _open(context, context.incoming.seal, token.data, data.data, covered, sequence_number, room)
         return 0
 
@@ -182,6 +188,32 @@ class Hello:
 def _no_seal(quality_of_protection: int) -> SecurityError:
     status = Status.SEC_E_QOP_NOT_SUPPORTED if quality_of_protection else Status.STATUS_INVALID_HANDLE  # R220
     return SecurityError(status, reason="confidentiality_not_negotiated")
+
+
+def _wrap(context: Context, quality_of_protection: int, message: Message, sequence_number: int) -> None:
+    """SECQOP_WRAP_NO_ENCRYPT: the data stay as they are, under a tag. The highest bit of the number says so, and keeps
+    the nonces of this kind apart from those of sealed messages.
+    """
+    if quality_of_protection != SECQOP_WRAP_NO_ENCRYPT or not context.can_sign:
+        raise _no_seal(quality_of_protection)
+    token, data, covered, _ = _sealed(message)
+    way = context.outgoing
+    if way.number >= _LAST:
+        raise _exhausted()
+    number, way.number = way.number, way.number + 1
+    nonce = _pack(sequence_number & _ULONG if context.in_sequence else 0, number | _PLAIN)
+    token.data = nonce + way.seal(nonce, b"", _together(covered, data))
+
+
+def _unwrap(context: Context, token: SecBuffer, data: SecBuffer, covered: Buffer | None, sequence_number: int) -> int:
+    if not context.can_sign:
+        raise SecurityError(Status.SEC_E_QOP_NOT_SUPPORTED, reason="integrity_not_negotiated")
+    _open(context, context.incoming.seal, token.data, b"", _together(covered, data), sequence_number)
+    return SECQOP_WRAP_NO_ENCRYPT
+
+
+def _together(covered: Buffer | None, data: SecBuffer) -> Buffer:
+    return b"".join((covered, data.data)) if covered else data.data
 
 
 def _sealed(message: Message) -> tuple[SecBuffer, SecBuffer, Buffer | None, memoryview | None]:
@@ -246,6 +278,7 @@ def _open(
         raise SecurityError(Status.SEC_E_MESSAGE_ALTERED, reason="tag_mismatch") from None
     direction = context.incoming
     theirs, number = _unpack(nonce)
+    number &= ~_PLAIN
     if number != direction.number or sequence_number:
         _check_order(context, number, theirs, sequence_number)
     direction.number = number + 1

@@ -1,7 +1,7 @@
 """A context in the application: what the user half of a package (or a plain SSP) does with messages.
 
 Two floors over the same functions of the package. The upper one takes and gives bytes and builds the buffers itself,
-so that there is nothing to check; the lower one is given buffers and applies R211, R214, R215, R219 and R221 before the
+so that there is nothing to check; the lower one is given buffers and applies the rules of `messages` before the
 package is asked. What depends on the context alone (R220, the sizes) is settled when the context is made.
 
 One sender and one receiver may use a context at once; a second of a kind is refused with SEC_E_INVALID_HANDLE
@@ -12,31 +12,41 @@ no lock can be left held by a fork or a signal.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from secpkg.contract.implements import implements
 from secpkg.contract.status import SecurityError, Status
-from secpkg.contract.values import MAX_PACKED_CONTEXT, Buffer, ContextAttributes, Message, SecBuffer, Sizes
+from secpkg.contract.values import MAX_PACKED_CONTEXT, NEVER, Buffer, ContextAttributes, Message, SecBuffer, Sizes
 from secpkg.host.tables import Table
+from secpkg.host.user_mode.buffers import NO_ENCRYPT, BufferFunctions
+from secpkg.host.user_mode.calls import (
+    Function,
+    Pair,
+    Turn,
+    busy,
+    exported,
+    gone,
+    no_function,
+    not_negotiated,
+    package_call,
+    package_fault,
+    refuse,
+    until,
+)
+from secpkg.host.user_mode.messages import TYPE_MASK
 
-DATA: Final = 1
-TOKEN: Final = 2
-STREAM: Final = 10
-TYPE_MASK: Final = 0x0FFFFFFF
-READONLY: Final = 0x90000000
-"""SECBUFFER_READONLY and SECBUFFER_READONLY_WITH_CHECKSUM."""
+if TYPE_CHECKING:
+    from secpkg.contract.attributes import StreamSizes
+
+__all__ = ["TYPE_MASK", "UserContext", "busy", "check_packed_context", "map_context", "package_call", "package_fault"]
 
 _SIZES: Final = 0
+_STREAM_SIZES: Final = 4
 _SMALL: Final = 4096
 _ROOM: Final = 65_536 + 256
 _ROOMS: Final = 4
 _rooms: list[SecBuffer] = []
 """Memory that is lent to packages for messages above `_SMALL`; as many as there were senders and receivers at once."""
-
-Pair = tuple[SecBuffer, SecBuffer, Message]
-"""A TOKEN and a DATA buffer, and the message of both: made once for each direction, used by whoever has the turn."""
-Turn = list[Pair]
-Function = Callable[..., object]
 
 
 def check_packed_context(packed: bytes) -> bytes:
@@ -48,35 +58,7 @@ def check_packed_context(packed: bytes) -> bytes:
     return packed
 
 
-def package_call(function: Callable[..., object], *arguments: object) -> object:
-    """Call a function of a package: what it raises beside SecurityError is its own fault, SEC_E_INTERNAL_ERROR."""
-    try:
-        return function(*arguments)
-    except SecurityError:
-        raise
-    except Exception as error:
-        raise package_fault(error) from error
-
-
-def package_fault(error: Exception) -> SecurityError:
-    """What a package raised that is no documented failure."""
-    return SecurityError(Status.SEC_E_INTERNAL_ERROR, reason=f"package_raised_{type(error).__name__}")
-
-
-def _no_function(*_: object) -> object:
-    raise SecurityError(Status.SEC_E_UNSUPPORTED_FUNCTION, reason="function_missing")
-
-
-def _not_negotiated(*_: object) -> object:
-    raise SecurityError(Status.SEC_E_QOP_NOT_SUPPORTED, reason="not_negotiated")
-
-
-def busy() -> SecurityError:
-    """What a second sender, receiver or leg is told."""
-    return SecurityError(Status.SEC_E_INVALID_HANDLE, reason="context_busy")
-
-
-class UserContext:
+class UserContext(BufferFunctions):
     """A context of a user half. ``integrity`` and ``confidentiality`` are what was granted (R220).
 
     ``table`` is the package's; ``context`` the object that it made; ``delete`` the name of the function that ends it.
@@ -93,6 +75,7 @@ class UserContext:
         "_sender",
         "_sign",
         "_signature",
+        "_stream",
         "_table",
         "_trailer",
         "_unseal",
@@ -116,21 +99,22 @@ class UserContext:
 
     def _bind(self, integrity: bool, confidentiality: bool) -> None:
         get = self._table.get
-        sign: Function = get("make_signature", _no_function)
-        verify: Function = get("verify_signature", _no_function)
-        seal: Function = get("seal_message", _no_function)
-        unseal: Function = get("unseal_message", _no_function)
+        sign: Function = get("make_signature", no_function)
+        verify: Function = get("verify_signature", no_function)
+        seal: Function = get("seal_message", no_function)
+        unseal: Function = get("unseal_message", no_function)
         if not integrity:
-            sign = verify = _not_negotiated
-        # EncryptMessage may only sign (SECQOP_WRAP_NO_ENCRYPT); `encrypt` promises more than that.
+            sign = verify = not_negotiated
+        # EncryptMessage may only sign (SECQOP_WRAPNO_ENCRYPT); `encrypt` promises more than that.
         if not confidentiality:
-            self._hide = self._reveal = _not_negotiated
+            self._hide = self._reveal = not_negotiated
         else:
             self._hide, self._reveal = seal, unseal
         if not (integrity or confidentiality):
-            seal = unseal = _not_negotiated
+            seal = unseal = not_negotiated
         self._sign, self._verify, self._seal, self._unseal = sign, verify, seal, unseal
         self._trailer = self._signature = -1
+        self._stream: StreamSizes | None = None
 
     # --- bytes ---------------------------------------------------------------------------------------------------
 
@@ -187,7 +171,9 @@ class UserContext:
                 # Below a few KiB a copy is cheaper than a view.
                 view = data if type(data) is bytes else memoryview(data)
             token.data, body.data = view[:size], view[size:]
-            self._reveal(self._context, message, 0)
+            if self._reveal(self._context, message, 0) == NO_ENCRYPT:
+                # `decrypt` has no way to say that anyone could have read it.
+                raise SecurityError(Status.SEC_E_QOP_NOT_SUPPORTED, reason="message_not_encrypted")
             clear = body.data
             return clear if type(clear) is bytes else bytes(clear)
         except SecurityError:
@@ -237,44 +223,6 @@ class UserContext:
         finally:
             self._receiver.append(pair)
 
-    # --- buffers -------------------------------------------------------------------------------------------------
-
-    @implements("user_mode", "SpMakeSignature")
-    def make_signature(self, quality_of_protection: int, message: Message, sequence_number: int) -> None:
-        """MakeSignature: no TOKEN buffer is SEC_E_INVALID_TOKEN (R215), nor one that is too small."""
-        self.sizes()
-        self._require_signatures()
-        _token(message, self._signature)
-        self._use(self._sender, self._sign, (quality_of_protection, _shielded(message), sequence_number))
-
-    @implements("user_mode", "SpVerifySignature")
-    def verify_signature(self, message: Message, sequence_number: int) -> int:
-        """VerifySignature: the quality of protection."""
-        _token(message, 0)
-        return _quality(self._use(self._receiver, self._verify, (_shielded(message), sequence_number)))
-
-    @implements("user_mode", "SpSealMessage")
-    def seal_message(self, quality_of_protection: int, message: Message, sequence_number: int) -> None:
-        """EncryptMessage: no writable DATA buffer is SEC_E_INVALID_TOKEN (R211, R221); more than one, and a TOKEN
-        buffer that is missing or too small, is STATUS_INVALID_PARAMETER (R219).
-        """
-        if self._seal is not _not_negotiated:
-            data = [b for b in message if b.type & TYPE_MASK == DATA and not b.type & READONLY]
-            if not data:
-                raise SecurityError(Status.SEC_E_INVALID_TOKEN, reason="data_buffer_missing")
-            tokens = [b for b in message if b.type & TYPE_MASK == TOKEN]
-            small = any(0 < len(b.data) < self.sizes().security_trailer for b in tokens)
-            if len(data) > 1 or len(tokens) != 1 or small:
-                raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason="buffers")
-        self._use(self._sender, self._seal, (quality_of_protection, _shielded(message), sequence_number))
-
-    @implements("user_mode", "SpUnsealMessage")
-    def unseal_message(self, message: Message, sequence_number: int) -> int:
-        """DecryptMessage: the quality of protection. No DATA (or STREAM) buffer is SEC_E_INVALID_TOKEN (R221)."""
-        if not any(b.type & TYPE_MASK in (DATA, STREAM) for b in message):
-            raise SecurityError(Status.SEC_E_INVALID_TOKEN, reason="data_buffer_missing")
-        return _quality(self._use(self._receiver, self._unseal, (_shielded(message), sequence_number)))
-
     # --- the rest of the table -----------------------------------------------------------------------------------
 
     @implements("user_mode", "SpQueryContextAttributes (user mode)")
@@ -287,7 +235,7 @@ class UserContext:
         """A function of the package, guarded; one that it lacks is SEC_E_UNSUPPORTED_FUNCTION."""
         function = self._table.get(name)
         if function is None or not self._alive:
-            return _no_function if self._alive else _gone
+            return no_function if self._alive else gone
         return lambda *arguments: package_call(function, *arguments)
 
     def has(self, name: str) -> bool:
@@ -308,6 +256,44 @@ class UserContext:
         self._trailer = value.security_trailer
         return value
 
+    def stream_sizes(self) -> StreamSizes:
+        """SECPKG_ATTR_STREAM_SIZES, asked for once. SEC_E_UNSUPPORTED_FUNCTION where there are no streams (R227)."""
+        if self._stream is None:
+            from secpkg.contract.attributes import StreamSizes
+
+            value = self.query(_STREAM_SIZES)
+            if not isinstance(value, StreamSizes):
+                raise SecurityError(Status.SEC_E_INTERNAL_ERROR, reason="attribute_type")
+            self._stream = value
+        return self._stream
+
+    def expire(self, at: float, clock: Callable[[], float]) -> None:
+        """From ``at`` on, UTC seconds by ``clock``, every message function answers SEC_E_CONTEXT_EXPIRED."""
+        if at == NEVER:
+            return
+        for name in ("_hide", "_reveal", "_seal", "_unseal", "_sign", "_verify"):
+            setattr(self, name, until(at, clock, getattr(self, name)))
+
+    @implements("user_mode", "SpExportSecurityContext")
+    def export(self, flags: int) -> object:
+        """SpExportSecurityContext, alone: no message passes meanwhile, so that what is exported is one state of both
+        directions. What the package returns is the caller's to check.
+        """
+        function = self.function("export_security_context")
+        try:
+            sender = self._sender.pop()
+        except IndexError:
+            raise busy() from None
+        try:
+            refuse(self._sign)
+            return self._use(self._receiver, function, (flags,))
+        finally:
+            self._sender.append(sender)
+
+    def stop_sending(self) -> None:
+        """The sending keys and their counter have another holder (lock 6): from now on this context only receives."""
+        self._hide = self._seal = self._sign = exported
+
     @implements("user_mode", "SpDeleteContext (user mode)")
     def delete(self) -> None:
         """SpDeleteContext of the user half, exactly once (spec/README 9); later calls do nothing."""
@@ -322,22 +308,8 @@ class UserContext:
         """Refuse everything from now on, and delete nothing: the child of a fork has no context (lock 6)."""
         self._alive = False
         self._context = None
-        self._hide = self._reveal = self._seal = self._unseal = self._sign = self._verify = _gone
+        self._hide = self._reveal = self._seal = self._unseal = self._sign = self._verify = gone
         self._trailer = self._signature = 0
-
-    def _require_signatures(self) -> None:
-        if self._signature == 0 and self._alive:
-            raise SecurityError(Status.SEC_E_UNSUPPORTED_FUNCTION, reason="session_cannot_sign")
-
-    def _use(self, turn: Turn, function: Callable[..., object], arguments: tuple[object, ...]) -> object:
-        try:
-            pair = turn.pop()
-        except IndexError:
-            raise busy() from None
-        try:
-            return package_call(function, self._context, *arguments)
-        finally:
-            turn.append(pair)
 
 
 def _lend(message: Message, size: int) -> SecBuffer | None:
@@ -363,27 +335,6 @@ def _take_back(message: Message, room: SecBuffer) -> None:
 def _pair() -> Pair:
     token, body = SecBuffer(2), SecBuffer(1)
     return token, body, [token, body]
-
-
-def _gone(*_: object) -> object:
-    raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="context_gone")
-
-
-def _token(message: Message, size: int) -> None:
-    tokens = [b for b in message if b.type & TYPE_MASK == TOKEN]
-    if len(tokens) != 1 or 0 < len(tokens[0].data) < size:
-        raise SecurityError(Status.SEC_E_INVALID_TOKEN, reason="token_buffer_missing")
-
-
-def _shielded(message: Message) -> Message:
-    """The message as a package sees it: of a READONLY buffer only a copy of the descriptor and a view (R211)."""
-    if not any(b.type & READONLY for b in message):
-        return message
-    return [SecBuffer(b.type, memoryview(b.data).toreadonly()) if b.type & READONLY else b for b in message]
-
-
-def _quality(value: object) -> int:
-    return value if isinstance(value, int) else 0
 
 
 @implements("user_mode", "SpInitUserModeContext")
