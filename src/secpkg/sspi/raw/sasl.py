@@ -3,7 +3,8 @@
 A package's handshake is only the first half. Its success is held back: where its last token went from server to client
 the client answers with an empty message, then the server sends a *cookie* and the client answers with another (R273).
 Cookies are those of RFC 4752 section 3.1 to 3.3 - a bit mask of protection levels, the largest message that the sender
-takes in 3 bytes, and from the client an authorization id - and both are sealed by the context that they are about. So
+takes in 3 bytes, and from the client an authorization id - and both are sealed by the context that they are about:
+encrypted, or signed where the package has no encryption, behind the length of the trailer or signature in 2 bytes. So
 each side learns of the other, unaltered, which level and which sizes hold, before either is told that it is done.
 
     client                                    server
@@ -29,11 +30,11 @@ from secpkg.contract.flags import (
     SASL_OPTION_AUTHZ_STRING,
     SASL_OPTION_RECV_SIZE,
     SASL_OPTION_SEND_SIZE,
-    SECQOP_WRAP_NO_ENCRYPT,
     SECURITY_NATIVE_DREP,
     AscReq,
     AscRet,
     BufferType,
+    Capability,
     IscReq,
     IscRet,
 )
@@ -44,7 +45,7 @@ from secpkg.host.user_mode.contexts import TYPE_MASK
 from secpkg.ipc import schema
 from secpkg.sspi.operations import ContextHandle, CredentialHandle
 from secpkg.sspi.raw import contexts
-from secpkg.sspi.raw.messages import decrypt_message, encrypt_message
+from secpkg.sspi.raw.messages import decrypt_message, encrypt_message, make_signature, verify_signature
 
 NO_LAYER: Final = 1
 INTEGRITY: Final = 2
@@ -55,6 +56,8 @@ _LEVELS: Final = (NO_LAYER, INTEGRITY, PRIVACY)
 DEFAULT_SIZE: Final = 0xFFFF
 MAX_SIZE: Final = 0xFF_FFFF
 _COOKIE: Final = 4
+_LENGTH: Final = 2
+"""Bytes that say how long the trailer or signature before a cookie is."""
 _FORBIDDEN: Final = 0  # Sasl_AuthZIDForbidden
 _PROCESSED: Final = 1  # Sasl_AuthZIDProcessed
 
@@ -104,12 +107,13 @@ def sasl_initialize_security_context(
     server offers nothing that suffices. Page: sspi/nf-sspi-saslinitializesecuritycontextw.
     """
 
-    def leg(needed: int, given: Message) -> contexts.ContextResult:
-        return contexts.initialize_security_context(
-            credential, context, target_name, context_req | needed, given, target_data_rep
-        )
+    sasl = _Sasl(False, int(context_req), None)
+    wanted = _wanted(sasl, context or credential)
 
-    return _sasl(_Sasl(False, int(context_req), None), context, input, leg)
+    def leg(given: Message) -> contexts.ContextResult:
+        return contexts.initialize_security_context(credential, context, target_name, wanted, given, target_data_rep)
+
+    return _sasl(sasl, context, input, leg)
 
 
 @implements("sspi", "SaslAcceptSecurityContext")
@@ -130,10 +134,13 @@ def sasl_accept_security_context(
     the application, which finds it as SASL_OPTION_AUTHZ_STRING. Page: sspi/nf-sspi-saslacceptsecuritycontext.
     """
 
-    def leg(needed: int, given: Message) -> contexts.ContextResult:
-        return contexts.accept_security_context(credential, context, given, context_req | needed, target_data_rep)
+    sasl = _Sasl(True, int(context_req), authorize)
+    wanted = _wanted(sasl, context or credential)
 
-    return _sasl(_Sasl(True, int(context_req), authorize), context, input, leg)
+    def leg(given: Message) -> contexts.ContextResult:
+        return contexts.accept_security_context(credential, context, given, wanted, target_data_rep)
+
+    return _sasl(sasl, context, input, leg)
 
 
 @implements("sspi", "SaslGetContextOption")
@@ -198,7 +205,16 @@ def sasl_set_context_option(context: ContextHandle | None, option: int, value: b
 
 # --- the walk --------------------------------------------------------------------------------------------------------
 
-Leg = Callable[[int, Message], contexts.ContextResult]
+Leg = Callable[[Message], contexts.ContextResult]
+
+
+def _wanted(sasl: _Sasl, handle: ContextHandle | CredentialHandle | None) -> int:
+    """What the package is asked for: the cookies have to be protected, whatever the application asks for (RFC 4752
+    section 3.1), and encrypted where the package can. What is not chosen in the end is not among the attributes.
+    """
+    wanted = sasl.requirements | _NEEDED[sasl.accept]
+    private = handle is not None and handle.backend.info.capabilities & Capability.PRIVACY
+    return wanted | _CONFIDENTIALITY if private else wanted
 
 
 def _sasl(fresh: _Sasl, context: ContextHandle | None, given: Message | None, leg: Leg) -> contexts.ContextResult:
@@ -230,8 +246,7 @@ def _sasl(fresh: _Sasl, context: ContextHandle | None, given: Message | None, le
 
 
 def _leg(sasl: _Sasl, leg: Leg, given: Message) -> contexts.ContextResult:
-    # The cookies have to be protected, whatever the application asks for (RFC 4752 section 3.1).
-    status, context, output, attributes, expiry = leg(_NEEDED[sasl.accept], given)
+    status, context, output, attributes, expiry = leg(given)
     if context is not None:
         _contexts[context] = sasl
     token = next((bytes(b.data) for b in output if b.type & TYPE_MASK == BufferType.TOKEN), b"")
@@ -295,7 +310,7 @@ def _asked(sasl: _Sasl) -> int:
 
 def _choose(context: ContextHandle, sasl: _Sasl, received: bytes) -> tuple[Status, bytes]:
     """The client: the weakest level offered that is what was asked for, or more."""
-    offered, size, rest = _unsealed(context, received)
+    offered, size, rest = _unsealed(context, sasl, received)
     if rest or offered & ~sum(_LEVELS) or not offered:
         raise SecurityError(Status.SEC_E_INVALID_TOKEN, reason="cookie_malformed")
     possible = NO_LAYER | INTEGRITY | (PRIVACY if sasl.attributes & _CONFIDENTIALITY else 0)
@@ -309,7 +324,7 @@ def _choose(context: ContextHandle, sasl: _Sasl, received: bytes) -> tuple[Statu
 
 def _chosen(context: ContextHandle, sasl: _Sasl, received: bytes) -> tuple[Status, bytes]:
     """The server: one of the levels that it offered, and an authorization id that is permitted."""
-    chosen, size, authorization_id = _unsealed(context, received)
+    chosen, size, authorization_id = _unsealed(context, sasl, received)
     if chosen not in _LEVELS:
         raise SecurityError(Status.SEC_E_INVALID_TOKEN, reason="cookie_malformed")
     if not chosen & sasl.offered:
@@ -357,22 +372,25 @@ _STEPS: Final[dict[tuple[bool, str], Callable[[ContextHandle, _Sasl, bytes], tup
 def _sealed(context: ContextHandle, sasl: _Sasl, levels: int, rest: bytes) -> bytes:
     # RFC 4752 section 3.1: without a layer the size is 0.
     size = 0 if levels == NO_LAYER else sasl.receive_size
-    data = SecBuffer(BufferType.DATA, bytes([levels]) + size.to_bytes(3, "big") + rest)
     token = SecBuffer(BufferType.TOKEN)
-    private = sasl.attributes & _CONFIDENTIALITY
-    _require(encrypt_message(context, 0 if private else SECQOP_WRAP_NO_ENCRYPT, [token, data]))
-    if len(token.data) != context.mapped().sizes().security_trailer:
-        # The receiver cuts there.
-        raise SecurityError(Status.SEC_E_INTERNAL_ERROR, reason="trailer_size")
-    return bytes(token.data) + bytes(data.data)
+    data = SecBuffer(BufferType.DATA, bytes([levels]) + size.to_bytes(3, "big") + rest)
+    if sasl.attributes & _CONFIDENTIALITY:
+        _require(encrypt_message(context, 0, [token, data]))
+    else:
+        _require(make_signature(context, 0, [data, token]))
+    return len(token.data).to_bytes(_LENGTH, "big") + bytes(token.data) + bytes(data.data)
 
 
-def _unsealed(context: ContextHandle, received: bytes) -> tuple[int, int, bytes]:
-    trailer = context.mapped().sizes().security_trailer
-    token = SecBuffer(BufferType.TOKEN, received[:trailer])
-    data = SecBuffer(BufferType.DATA, received[trailer:])
-    status, _ = decrypt_message(context, [token, data])
-    _require(status)
+def _unsealed(context: ContextHandle, sasl: _Sasl, received: bytes) -> tuple[int, int, bytes]:
+    start = _LENGTH + int.from_bytes(received[:_LENGTH], "big")
+    if len(received) < start + _COOKIE:
+        raise SecurityError(Status.SEC_E_INVALID_TOKEN, reason="cookie_short")
+    token = SecBuffer(BufferType.TOKEN, received[_LENGTH:start])
+    data = SecBuffer(BufferType.DATA, received[start:])
+    if sasl.attributes & _CONFIDENTIALITY:
+        _require(decrypt_message(context, [token, data])[0])
+    else:
+        _require(verify_signature(context, [data, token])[0])
     cookie = bytes(data.data)
     if len(cookie) < _COOKIE:
         raise SecurityError(Status.SEC_E_INVALID_TOKEN, reason="cookie_short")

@@ -116,7 +116,8 @@ def _identify(data: bytes) -> str:
     framed = _GSS.match(data)
     if framed is not None:
         start = framed.end()
-        oid = data[start : start + framed[1][0]]
-        return next((p.mechanism for p in PROFILES.values() if p.oid and p.oid == oid), "")
+        size = framed[1][0]
+        oid = data[start : start + size]
+        return next((p.mechanism for p in PROFILES.values() if len(oid) == size and oid and p.oid == oid), "")
     name = _NAME.match(data)
     return name[1].decode().upper() if name is not None else ""
