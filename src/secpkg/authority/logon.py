@@ -2,7 +2,8 @@
 
 The order is the lock: the package's proof, the delay after failures, the account's restrictions, the token, the audit
 record, and only then anything that another could see (locks 9 and 10). Between the package's answer and the new handle
-nothing waits, so a failure at any point has one thing to undo: the session that the package created (R45, R51).
+nothing waits but a subauthentication filter, and a failure at any point has one thing to undo: the session that the
+package created (R45, R51).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import msgspec
 
 from secpkg.authority.directory import PackageEntry
 from secpkg.authority.fanout import accept_credentials, primary_of
-from secpkg.authority.logon_grant import MAX_PROFILE, Granted, grant, wishes
+from secpkg.authority.logon_grant import MAX_PROFILE, Granted, filtered, grant, wishes
 from secpkg.authority.principals import counted_name, origin_of
 from secpkg.authority.surrogates import Surrogates, post_logon_user
 from secpkg.authority.targets import PackageTarget
@@ -151,6 +152,8 @@ async def _decide(
             profile = target.origin.returned(result.profile, result.client_buffer, MAX_PROFILE)
             result = msgspec.structs.replace(result, profile=profile, client_buffer=0)
         package = authority.packages.at_work(package_id).name
+        if authority.subauthentication.filters(package):
+            result = await filtered(authority, connection, request, result)
         granted = grant(authority, connection, package, request, wanted, result, attempt.facts, attempt.claimed)
         attempt.account_name = granted.principal.name
         return granted, result

@@ -15,9 +15,10 @@ from secpkg.authority import tokens
 from secpkg.authority.fanout import require_supplementals
 from secpkg.authority.principals import Principal, admit, by_sid, origin_of
 from secpkg.authority.sessions import LogonSession
+from secpkg.authority.subauthentication import run_filter
 from secpkg.contract.flags import ImpersonationLevel, LogonType
 from secpkg.contract.status import SecurityError, Status
-from secpkg.contract.values import LogonRequest, LogonResult, TokenInformation
+from secpkg.contract.values import LogonRequest, LogonResult, QuotaLimits, TokenInformation
 
 if TYPE_CHECKING:
     from secpkg.authority.audit import Fact
@@ -48,8 +49,7 @@ def wishes(authority: LocalSecurityAuthority, connection: Connection, request: L
     STATUS_NO_SUCH_LOGON_SESSION (``no_token_to_clone``), STATUS_BAD_IMPERSONATION_LEVEL.
     """
     tokens.require_logon_type(request.logon_type)
-    if request.local_groups and not connection.trusted:
-        raise SecurityError(Status.STATUS_PRIVILEGE_NOT_HELD, reason="local_groups_need_tcb")
+    require_tcb(connection, request.local_groups)
     if len(request.local_groups) > MAX_LOCAL_GROUPS:
         raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason="local_groups_too_many")
     groups = tuple(str(Sid(group)) for group in request.local_groups)
@@ -68,6 +68,17 @@ def wishes(authority: LocalSecurityAuthority, connection: Connection, request: L
         if own.impersonation_level < ImpersonationLevel.IMPERSONATION:
             raise SecurityError(Status.STATUS_BAD_IMPERSONATION_LEVEL, reason="token_for_identification")
     return Wishes(groups, name, identifier, own)
+
+
+def require_tcb(connection: Connection, local_groups: tuple[str, ...]) -> None:
+    """STATUS_PRIVILEGE_NOT_HELD for LocalGroups over an untrusted connection (R66, R67)."""
+    if local_groups and not connection.trusted:
+        raise SecurityError(Status.STATUS_PRIVILEGE_NOT_HELD, reason="local_groups_need_tcb")
+
+
+def quotas_of(authority: LocalSecurityAuthority, token: tokens.AccessToken) -> QuotaLimits | None:
+    """Quotas of LsaLogonUser: only with a primary token (R65)."""
+    return authority.policy.process_quotas if token.primary else None
 
 
 class Granted(msgspec.Struct, frozen=True, eq=False):
@@ -114,6 +125,22 @@ def grant(
     except BaseException:
         release_profile(authority, connection, buffer)
         raise
+
+
+async def filtered(
+    authority: LocalSecurityAuthority, connection: Connection, request: LogonRequest, result: LogonResult
+) -> LogonResult:
+    """The result of a logon that the subauthentication filter lets pass, ending no later than it says (R264). Delay
+    and restrictions come first: what the filter says is told to those only who would otherwise be admitted (lock 9).
+    """
+    if request.logon_type == LogonType.NEW_CREDENTIALS:
+        return result
+    information = result.token_information
+    principal = by_sid(authority, information, result.account_name, result.authenticating_authority)
+    admit(authority, principal, origin_of(connection.caller, request.origin_name), request.workstation)
+    end = await run_filter(authority, connection.caller, connection, principal, request.logon_type, request.workstation)
+    information = msgspec.structs.replace(information, expiration=min(information.expiration, end))
+    return msgspec.structs.replace(result, token_information=information)
 
 
 def release_profile(authority: LocalSecurityAuthority, connection: Connection, buffer: int) -> None:
