@@ -63,7 +63,7 @@ def test_R65_the_longer_form_gives_sid_profile_and_quotas(lab: LabAuthority) -> 
 
 
 @pytest.mark.proves("lsa_logon.LogonUserExExW")
-@pytest.mark.breaks("R66", "secpkg.authority.logon_grant:wishes")
+@pytest.mark.breaks("R66", "secpkg.authority.logon_grant:require_tcb")
 def test_R66_token_groups_need_the_privilege(lab: LabAuthority) -> None:
     """R67."""
     done, error, made = raw.logon_user_ex_ex_w("alice", ".", PASSWORD, 2, DEFAULT, [EXTRA], authority=lab)

@@ -14,7 +14,7 @@ import msgspec
 
 from secpkg.authority.directory import PackageEntry
 from secpkg.authority.fanout import accept_credentials, primary_of
-from secpkg.authority.logon_grant import MAX_PROFILE, Granted, filtered, grant, wishes
+from secpkg.authority.logon_grant import MAX_PROFILE, Granted, filtered, grant, quotas_of, wishes
 from secpkg.authority.principals import counted_name, origin_of
 from secpkg.authority.surrogates import Surrogates, post_logon_user
 from secpkg.authority.targets import PackageTarget
@@ -115,7 +115,7 @@ async def logon_user(
         await post_logon_user(authority, connection, session)
     finally:
         authority.sessions.release(session.logon_id)
-    quotas = authority.policy.process_quotas if granted.token.primary else None
+    quotas = quotas_of(authority, granted.token)
     name = granted.principal.name
     return Logon(session.logon_id, granted.handle, bytes(result.profile), name, quotas, granted.buffer)
 
