@@ -61,6 +61,7 @@ class Full:
 ORDER = ["SpInitialize", "LsaApInitializePackage", "SpGetInfo", "SpGetExtendedInformation"]
 
 
+@pytest.mark.breaks("R30", "secpkg.host.lsa_mode.load:_present")
 def test_r19_r25_r30_spec_1_each_package_in_turn_in_the_documented_order() -> None:
     journal: Journal = []
     hosted = load(Full("A", journal), Full("B", journal))
@@ -69,6 +70,9 @@ def test_r19_r25_r30_spec_1_each_package_in_turn_in_the_documented_order() -> No
     assert [package.thunks for package in hosted] == [pack_context_thunks(1, 9)] * 2
 
 
+@pytest.mark.breaks("R25", "secpkg.host.lsa_mode.load:_run")
+@pytest.mark.breaks("R26", "secpkg.host.lsa_mode.load:load_packages")
+@pytest.mark.breaks("R28", "secpkg.host.lsa_mode.load:_present")
 def test_r25_r26_r28_distinct_ids_the_parameters_and_the_two_tables() -> None:
     packages = [Full("A", []), Full("B", [])]
     hosted = load(*packages)
@@ -77,6 +81,8 @@ def test_r25_r26_r28_distinct_ids_the_parameters_and_the_two_tables() -> None:
         assert package.given == [number, PARAMETERS, LSA_SECPKG_FUNCTION_TABLE, number, LSA_DISPATCH_TABLE]
 
 
+@pytest.mark.breaks("R19", "secpkg.host.lsa_mode.load:tables_of")
+@pytest.mark.breaks("R21", "secpkg.host.lsa_mode.load:tables_of")
 def test_r19_r21_initialize_is_called_once_with_the_authoritys_version() -> None:
     versions: list[InterfaceVersion] = []
 
@@ -128,6 +134,8 @@ MODULES: list[tuple[Callable[[InterfaceVersion], object], str]] = [
 
 
 @pytest.mark.parametrize(("initialize", "text"), MODULES, ids=[text for _initialize, text in MODULES])
+@pytest.mark.breaks("R20", "secpkg.host.lsa_mode.load:tables_of")
+@pytest.mark.breaks("R22", "secpkg.host.lsa_mode.load:tables_of")
 def test_r20_r21_r22_a_module_that_cannot_be_used_says_why(
     initialize: Callable[[InterfaceVersion], object], text: str
 ) -> None:
@@ -146,6 +154,7 @@ def test_r22_interface_versions_are_single_bits_in_order() -> None:
     assert all(version & (version - 1) == 0 for version in versions)
 
 
+@pytest.mark.breaks("R23", "secpkg.contract.reference:members_of")
 def test_r23_a_function_beyond_the_returned_version_is_never_called() -> None:
     class Late(Full):
         async def get_cred_ui_context(self, call: Call, context: object, credential_type: bytes) -> object: ...
@@ -161,6 +170,7 @@ def test_r23_a_function_beyond_the_returned_version_is_never_called() -> None:
     assert not new.broken
 
 
+@pytest.mark.breaks("R24", "secpkg.host.tables:build_table")
 def test_r24_a_null_slot_within_the_version_is_no_entry() -> None:
     class Package(Plain):
         delete_context = None  # type: ignore[assignment]
@@ -170,13 +180,22 @@ def test_r24_a_null_slot_within_the_version_is_no_entry() -> None:
     assert "delete_context" not in hosted.table
 
 
-@pytest.mark.parametrize("status", [None, Status.SEC_E_OK, Status.STATUS_PENDING])
-def test_r27_success_and_informational_statuses_of_initialize_are_success(status: Status | None) -> None:
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (None, ""),
+        (Status.SEC_E_OK, ""),
+        (Status.STATUS_PENDING, ""),
+        (Status.SEC_E_CANNOT_INSTALL, "SpInitialize returned SEC_E_CANNOT_INSTALL"),
+    ],
+)
+@pytest.mark.breaks("R27", "secpkg.contract.status:Status.is_error")
+def test_r27_success_and_informational_statuses_of_initialize_are_success(status: Status | None, reason: str) -> None:
     class Package(Plain):
         async def initialize(self, package_id: int, parameters: PackageParameters, authority: LsaFunctions) -> Any:
             return status
 
-    assert reasons(load(Package())) == [""]
+    assert reasons(load(Package())) == [reason]
 
 
 def raises(error: BaseException) -> Callable[[], object]:
@@ -258,6 +277,7 @@ FAULTS: list[tuple[str, Callable[[], object], str]] = [
 
 
 @pytest.mark.parametrize(("step", "script", "text"), FAULTS)
+@pytest.mark.breaks("R18", "secpkg.host.lsa_mode.load:explain")
 def test_r18_r38_spec_1_a_broken_package_is_listed_with_its_reason_and_its_siblings_live(
     step: str, script: Callable[[], object], text: str
 ) -> None:
@@ -276,6 +296,7 @@ def test_r18_r38_spec_1_a_broken_package_is_listed_with_its_reason_and_its_sibli
     assert own == (done if step == "SpInitialize" else [*done, "SpShutdown"])
 
 
+@pytest.mark.breaks("R33", "secpkg.host.lsa_mode.load:_checked")
 def test_a_package_whose_information_is_nonsense_is_listed_by_its_class() -> None:
     package = Plain()
     package.info = PackageInfo(7)  # type: ignore[arg-type]
@@ -324,6 +345,7 @@ def module(link: ScriptedLink) -> LsaModule:
     return LsaModule(link, clock=lambda: 0.0, entropy=bytes, timeout=1.0)
 
 
+@pytest.mark.breaks("R38", "secpkg.runtime.lsa_module:LsaModule.shutdown")
 def test_r38_spec_1_shutdown_runs_in_reverse_order_and_survives_failures() -> None:
     journal: Journal = []
 

@@ -69,6 +69,7 @@ def plain() -> Plain:
     return made
 
 
+@pytest.mark.breaks("R1", "secpkg.host.user_mode.providers:find")
 def test_a_handshake_asks_no_authority(plain: Plain) -> None:
     """R1."""
     client = secpkg.Client("Plain", requirements=IscReq.INTEGRITY)

@@ -60,6 +60,8 @@ class Talk:
             assert raw.free_credentials_handle(credential) is Status.SEC_E_OK
 
 
+@pytest.mark.breaks("R145", "secpkg.runtime.applications:_leg")
+@pytest.mark.breaks("R149", "secpkg.sspi.operations:leg")
 def test_R145_initialize_and_accept_reach_the_lsa_half_each_its_own_function(duo: Duo, lab: LabAuthority) -> None:
     """R149: Init, Accept, Init, Accept, the last of which consumes the client's second token."""
     start = len(duo.calls())
@@ -70,6 +72,8 @@ def test_R145_initialize_and_accept_reach_the_lsa_half_each_its_own_function(duo
     talk.close()
 
 
+@pytest.mark.breaks("R147", "secpkg.runtime.applications:stepped")
+@pytest.mark.breaks("R148", "secpkg.host.lsa_mode.steps:step_status")
 def test_R147_R148_a_token_with_continue_needed_until_it_is_done_however_many_legs(lab: LabAuthority) -> None:
     more, done = Status.SEC_I_CONTINUE_NEEDED, Status.SEC_E_OK
     for package, expected in (("One", [more, more, done, done]), ("Two", [done, done])):
@@ -80,12 +84,15 @@ def test_R147_R148_a_token_with_continue_needed_until_it_is_done_however_many_le
 
 
 @pytest.mark.parametrize("target", ["HTTP/host", "\x00 no name \u202e", "x" * 1000, ""])
+@pytest.mark.breaks("R153", "secpkg.runtime.applications:_leg")
 def test_R153_the_target_name_is_the_packages_to_read(duo: Duo, lab: LabAuthority, target: str) -> None:
     talk = Talk(lab, "Two", target)
     assert f"SpInitLsaModeContext Two {target!a}" in duo.calls()
     talk.close()
 
 
+@pytest.mark.breaks("R155", "secpkg.host.user_mode.contexts:map_context")
+@pytest.mark.breaks("R162", "secpkg.host.user_mode.contexts:check_packed_context")
 def test_R155_R162_the_packed_context_is_for_the_user_half_and_for_nobody_else(lab: LabAuthority) -> None:
     """Neither MappedContext nor ContextData is among what the application gets, and what the user half was given is a
     value of its own: a context lives when the LSA half and its packing are gone (spec/README 11).
@@ -99,8 +106,12 @@ def test_R155_R162_the_packed_context_is_for_the_user_half_and_for_nobody_else(l
     talk.close()
 
 
+@pytest.mark.breaks("R146", "secpkg.host.user_mode.load:user_package")
+@pytest.mark.breaks("R157", "secpkg.host.user_mode.load:_load")
 def test_R157_the_application_loads_the_user_half_at_its_first_mapped_context(duo: Duo, lab: LabAuthority) -> None:
-    """spec/README 2: the application's process does, not the authority at its start; once."""
+    """spec/README 2: the application's process does, not the authority at its start; once. R146: it is no business of
+    the application's.
+    """
     user_start = "SpUserModeInitialize", "SpInstanceInit One", "SpInstanceInit Two"
     assert not duo.imported("user") and not set(user_start) & set(duo.calls())
     for _ in range(2):
@@ -109,6 +120,8 @@ def test_R157_the_application_loads_the_user_half_at_its_first_mapped_context(du
     assert [what for what in duo.calls() if what in user_start] == list(user_start)
 
 
+@pytest.mark.breaks("R160", "secpkg.runtime.applications:_query")
+@pytest.mark.breaks("R161", "secpkg.host.user_mode.contexts:map_context")
 def test_R160_R161_both_halves_speak_of_one_context_and_of_its_role(lab: LabAuthority) -> None:
     """What the user half knows is what was packed, the role included. It answers the session key, the LSA half the
     names: of the same context, whatever others there are.
@@ -126,6 +139,7 @@ def test_R160_R161_both_halves_speak_of_one_context_and_of_its_role(lab: LabAuth
         talk.close()
 
 
+@pytest.mark.breaks("R163", "secpkg.host.user_mode.contexts:UserContext._use")
 def test_R163_messages_are_the_user_halfs(duo: Duo, lab: LabAuthority) -> None:
     talk = Talk(lab)
     start = len(duo.calls())
@@ -148,6 +162,7 @@ class Extender(Badge):
         self.info = PackageInfo(name, capabilities=Capability.LOGON | Capability.NEGO_EXTENDER)
 
 
+@pytest.mark.breaks("R170", "secpkg.authority.directory:PackageDirectory._extends_negotiation")
 def test_R170_one_package_of_a_system_extends_negotiation() -> None:
     with lab_of(Extender("First"), Extender("Second"), Badge("Third")) as lab:
         states = {entry.name: (entry.state, entry.reason) for entry in lab.embedded.machine.directory.entries()}

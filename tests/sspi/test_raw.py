@@ -220,6 +220,7 @@ def test_two_senders_are_refused_and_a_receiver_is_not(authority: FakeAuthority,
 
 
 @pytest.mark.proves("sspi.QueryContextAttributes", "user_mode.SpQueryContextAttributes (user mode)")
+@pytest.mark.breaks("R164", "secpkg.sspi.attributes:_asked")
 def test_attributes(authority: FakeAuthority) -> None:
     """R164: what the user half does not answer, the LSA half does; the host knows the package."""
     handle = context(authority)

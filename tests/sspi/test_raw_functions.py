@@ -73,6 +73,7 @@ def test_R189_without_the_function_or_the_buffer_nothing_is_completed(authority:
 
 
 @pytest.mark.proves("user_mode.SpGetContextToken")
+@pytest.mark.breaks("R166", "secpkg.sspi.operations:own_token")
 def test_R166_the_user_half_says_which_access_token_is_the_contexts(able: FakeAuthority) -> None:
     _, token = raw.query_security_context_token(accepted(able))
     assert token is not None

@@ -42,8 +42,16 @@ class Job(msgspec.Struct, frozen=True):
 
 
 class _Recorder:
-    def __init__(self) -> None:
+    """A plugin that runs just these tests, and keeps what became of them. Their ids are compared and not given to
+    pytest: it does not find again every id that it makes.
+    """
+
+    def __init__(self, nodes: tuple[str, ...]) -> None:
+        self._nodes = frozenset(nodes)
         self.by: dict[str, dict[str, None]] = {"failed": {}, "passed": {}, "skipped": {}}
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items[:] = [item for item in items if item.nodeid in self._nodes]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed or report.skipped:
@@ -95,10 +103,11 @@ def _in_child(job: Job, output: IO[bytes]) -> Outcome:
         os.dup2(nothing.fileno(), 0)
     os.dup2(output.fileno(), 1)
     os.dup2(output.fileno(), 2)
-    recorder = _Recorder()
+    recorder = _Recorder(job.nodes)
+    functions = dict.fromkeys(node.partition("[")[0] for node in job.nodes)
     try:
         job.change()
-        code = pytest.main([*_OPTIONS, *(["-x"] if job.first else []), *job.nodes], plugins=[recorder])
+        code = pytest.main([*_OPTIONS, *(["-x"] if job.first else []), *functions], plugins=[recorder])
     except BaseException as error:
         return Outcome(fault=f"{type(error).__name__}: {error}")
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
