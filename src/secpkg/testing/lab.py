@@ -79,6 +79,14 @@ class LabAuthority:
             self.embedded.set_password(name, password)
         return account
 
+    def set_password(self, name: str, password: str, *, must_change: bool = False) -> None:
+        """Set an account's password; every package derives its own verifier."""
+        self.embedded.set_password(name, password, must_change=must_change)
+
+    def add_module(self, module: Module, *, primary_credentials: bool = True) -> None:
+        """AddSecurityPackage: load one more module. SEC_E_CANNOT_INSTALL with the reason when it is broken."""
+        self.embedded.add_module(described(module), primary_credentials=primary_credentials)
+
     def advance(self, seconds: float = 0.0) -> None:
         """Move the lab's `FrozenClock`, and call the callbacks of packages that come meanwhile. RuntimeError without
         one.
