@@ -49,6 +49,7 @@ class MemoryAccountStore:
         self._upns: dict[str, str] = {}
         self._sealed: dict[Sid, dict[str, bytes]] = {}
         self._credentials: dict[Sid, dict[Key, bytes]] = {}
+        self._parameters: dict[Sid, str] = {}
         self._groups: dict[str, Group] = {require_name(group.name): group for group in BUILTIN_GROUPS}
         self._lockout = LockoutTable(lockout)
         self._decoy = self._vault.seal(bytes(64), sid=self._domain_sid, package="")
@@ -135,6 +136,7 @@ class MemoryAccountStore:
                 raise builtin("account_is_builtin")
             del self._accounts[key], self._keys[account.sid], self._sealed[account.sid]
             self._credentials.pop(account.sid, None)
+            self._parameters.pop(account.sid, None)
             if account.upn is not None:
                 del self._upns[upn_key(account.upn) or ""]
 
@@ -189,6 +191,18 @@ class MemoryAccountStore:
                 raise no_such_user()
             self._accounts[key] = with_password(self._accounts[key], password_set_at, must_change)
             self._sealed[sid] = sealed
+
+    def parameters(self, sid: Sid) -> str:
+        """What subauthentication packages keep with the account."""
+        with self._lock:
+            return self._parameters.get(sid, "")
+
+    def set_parameters(self, sid: Sid, parameters: str) -> None:
+        """Replace it."""
+        with self._lock:
+            if sid not in self._keys:
+                raise no_such_user()
+            self._parameters[sid] = parameters
 
     def auth_record(self, name: str, package: str) -> tuple[Account | None, bytes | None]:
         """Account and the package's verifier in one step."""

@@ -88,7 +88,9 @@ _CREDENTIALS: Final = (
     ) STRICT""",
 )
 
-MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_ACCOUNTS, _LOCKOUT, _CREDENTIALS)
+_PARAMETERS: Final = ("ALTER TABLE account ADD COLUMN parameters TEXT NOT NULL DEFAULT ''",)
+
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_ACCOUNTS, _LOCKOUT, _CREDENTIALS, _PARAMETERS)
 
 
 def version(db: sqlite3.Connection) -> int:

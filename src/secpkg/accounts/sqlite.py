@@ -268,6 +268,20 @@ class SqliteAccountStore:
             db.execute("DELETE FROM supplemental WHERE rid = ?", (sid.rid,))
             self._put_supplementals(db, sid, secrets)
 
+    def parameters(self, sid: Sid) -> str:
+        """What subauthentication packages keep with the account."""
+        ours = sid.is_child_of(self._domain_sid)
+        rows = self._fetch("SELECT parameters FROM account WHERE rid = ?", sid.rid) if ours else ()
+        return cast(str, rows[0][0]) if rows else ""
+
+    def set_parameters(self, sid: Sid, parameters: str) -> None:
+        """Replace it."""
+        with self._write() as db:
+            ours = sid.is_child_of(self._domain_sid)
+            changed = db.execute("UPDATE account SET parameters = ? WHERE rid = ? AND ?", (parameters, sid.rid, ours))
+            if not changed.rowcount:
+                raise no_such_user()
+
     def auth_record(self, name: str, package: str) -> tuple[Account | None, bytes | None]:
         """Account and the package's verifier in one query."""
         rows = self._fetch(_AUTH, name_key(name), package)

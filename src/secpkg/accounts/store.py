@@ -112,6 +112,16 @@ class AccountStore(Protocol):
         """
         ...
 
+    def parameters(self, sid: Sid) -> str:
+        """Parameters of USER_ALL_INFORMATION: text that subauthentication packages keep with an account, empty at
+        first.
+        """
+        ...
+
+    def set_parameters(self, sid: Sid, parameters: str) -> None:
+        """Replace it (R266); STATUS_NO_SUCH_USER."""
+        ...
+
     def auth_record(self, name: str, package: str) -> tuple[Account | None, bytes | None]:
         """Account and the package's verifier in one step; the same work whether they exist or not (lock 9)."""
         ...

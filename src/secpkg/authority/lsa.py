@@ -19,6 +19,7 @@ from secpkg.authority.credential_manager import CredentialManager
 from secpkg.authority.credentials import SessionCredentials
 from secpkg.authority.directory import PackageDirectory
 from secpkg.authority.domain_policy import DomainPolicy
+from secpkg.authority.exported_contexts import ExportedContexts
 from secpkg.authority.fanout import logon_terminated
 from secpkg.authority.logon import Logon
 from secpkg.authority.logon_keys import LogonKeys
@@ -27,6 +28,7 @@ from secpkg.authority.policy import Policy
 from secpkg.authority.principals import Principal
 from secpkg.authority.quotas import Quotas
 from secpkg.authority.sessions import LogonSession, SessionTable
+from secpkg.authority.subauthentication import Subauthentication
 from secpkg.authority.targets import Origin
 from secpkg.authority.tokens import AccessToken, TokenTable
 from secpkg.contract.status import SecurityError, Status
@@ -66,6 +68,7 @@ class LocalSecurityAuthority:
         self.policy = policy
         self.itself = ClientInfo(os.getpid(), os.geteuid(), os.getegid(), has_tcb_privilege=True)
         self._spawn = spawn
+        self.subauthentication = Subauthentication()
         self.passthrough: Passthrough | None = None
         """The way to other domains' authorities, when whoever composes this one has one."""
         self.domain_policy = DomainPolicy(vault, policy.skew)
@@ -73,6 +76,7 @@ class LocalSecurityAuthority:
         self.credentials = SessionCredentials(vault, policy)
         self.stored_credentials = CredentialManager(store, vault)
         self.logon_keys = LogonKeys(entropy)
+        self.exported_contexts = ExportedContexts(clock)
         self.sessions = SessionTable(self._ended, self._forget, policy.pending_sessions_per_package)
         self.tokens = TokenTable(self.sessions, self.quotas, entropy, policy.handles_per_connection)
         self.connections = ConnectionTable(self.tokens, self.sessions, self.quotas, audit)

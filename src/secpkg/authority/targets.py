@@ -33,6 +33,9 @@ class Scratch(msgspec.Struct, eq=False):
     lent: deque[bytes] | None = None
     """Digests of what FreeReturnBuffer and CrediFreeCredentials may be called with, once each."""
 
+    without_directory: bool = False
+    """It is a filter's: no account is looked up for it (R271)."""
+
     def lend(self, digest: bytes) -> None:
         """Note a result that the package frees."""
         if self.lent is None:

@@ -25,5 +25,6 @@ RESERVED_PACKAGES: Final = (
     "PKU2U",
     "TSSSP",
     "CloudAP",
+    "MSV1_0_SUBAUTH",
 )
 """Package names that no module from outside may use, in any case of letters."""

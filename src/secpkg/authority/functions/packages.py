@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from secpkg.authority import subauthentication
 from secpkg.authority.calls import call_other_package, digest
 from secpkg.authority.fanout import accept_credentials, require_supplementals
 from secpkg.authority.functions.table import lsa_function
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 async def call_package(
     authority: LocalSecurityAuthority, origin: Origin, authentication_package: str, submit_buffer: bytes
 ) -> ProtocolReply:
-    """CallPackage (R88)."""
+    """CallPackage (R88); under the name of `SUBAUTH_PACKAGE`, to the host of subauthentication (docs/adr/0015)."""
+    if subauthentication.is_host(authentication_package):
+        return await subauthentication.call_host(authority, origin, submit_buffer)
     return await call_other_package(authority, origin, "call_package", authentication_package, submit_buffer)
 
 

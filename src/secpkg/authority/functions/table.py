@@ -39,6 +39,21 @@ LSA_FUNCTIONS: Final[dict[str, LsaFunction]] = {}
 """By Python name. What is not here answers STATUS_NOT_IMPLEMENTED."""
 
 
+DIRECTORY_FUNCTIONS: Final = frozenset(
+    {
+        "open_sam_user",
+        "get_user_auth_data",
+        "get_auth_data_for_user",
+        "crack_single_name",
+        "expand_auth_data_for_domain",
+        "call_package",
+        "call_package_ex",
+        "call_package_passthrough",
+    }
+)
+"""What looks accounts up, here or through another package: refused to a subauthentication filter (R271)."""
+
+
 def lsa_function(
     *names: str,
 ) -> Callable[
@@ -63,6 +78,8 @@ def call(authority: LocalSecurityAuthority, origin: Origin, name: str, arguments
     function = LSA_FUNCTIONS.get(name)
     if function is None:
         raise _not_offered()
+    if origin.scratch.without_directory and name in DIRECTORY_FUNCTIONS:
+        raise SecurityError(Status.STATUS_ACCESS_DENIED, reason="filter_causes_directory_traffic")
     return function.implementation(authority, origin, *arguments)
 
 

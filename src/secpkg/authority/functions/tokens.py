@@ -5,7 +5,10 @@ The steps are those of a logon after its proof: delay, restrictions, token, audi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
 
 from secpkg.authority import tokens
 from secpkg.authority.audit import Fact
@@ -13,6 +16,7 @@ from secpkg.authority.fanout import accept_credentials, primary_of
 from secpkg.authority.functions.table import lsa_function
 from secpkg.authority.principals import Principal, admit, by_sid, origin_of
 from secpkg.authority.sessions import FIRST_FREE_LUID, LogonSession
+from secpkg.authority.subauthentication import run_filter
 from secpkg.contract.flags import ImpersonationLevel, LogonType
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import AuthData, ConvertedToken, PrimaryCredential, TokenInformation, TokenReference
@@ -21,6 +25,8 @@ if TYPE_CHECKING:
     from secpkg.authority.connections import Connection
     from secpkg.authority.lsa import LocalSecurityAuthority
     from secpkg.authority.targets import Origin
+
+R = TypeVar("R")
 
 
 def _grant(
@@ -61,15 +67,54 @@ def _grant(
         facts |= {"account_name": principal.name, "domain": principal.domain, "sid": principal.sid, "logon_id": luid}
         return session, principal, _release(authority, origin, connection, session, principal, token, facts, claimed)
     except SecurityError as refused:
-        authority.audit.append(
-            "logon",
-            status=refused.status,
-            caller=origin.call,
-            package=package,
-            facts={**facts, "substatus": refused.substatus.native, "reason": refused.reason},
-            claimed=claimed,
-        )
+        _record_refusal(authority, origin, package, refused, facts, claimed)
         raise
+
+
+def _record_refusal(
+    authority: LocalSecurityAuthority,
+    origin: Origin,
+    package: str,
+    refused: SecurityError,
+    facts: dict[str, Fact],
+    claimed: dict[str, Fact],
+) -> None:
+    authority.audit.append(
+        "logon",
+        status=refused.status,
+        caller=origin.call,
+        package=package,
+        facts={**facts, "substatus": refused.substatus.native, "reason": refused.reason},
+        claimed=claimed,
+    )
+
+
+async def _filtered(
+    authority: LocalSecurityAuthority,
+    origin: Origin,
+    information: TokenInformation,
+    logon_type: LogonType,
+    claimed: dict[str, Fact],
+    grant: Callable[[TokenInformation], R],
+) -> R:
+    """``grant`` with what the subauthentication filter leaves of a logon that would be admitted (R264)."""
+    package = authority.packages.at_work(origin.package_id).name
+    try:
+        tokens.require_logon_type(logon_type)
+        name, domain = str(claimed["account_name"] or ""), str(claimed["authenticating_authority"] or "")
+        workstation = str(claimed["workstation"] or "")
+        principal = by_sid(authority, information, name, domain)
+        admit(authority, principal, origin_of(origin.call, ""), workstation)
+        end = await run_filter(authority, origin.call, origin.connection, principal, logon_type, workstation)
+    except SecurityError as refused:
+        _record_refusal(authority, origin, package, refused, {"logon_type": int(logon_type)}, claimed)
+        raise
+    return grant(msgspec.structs.replace(information, expiration=min(information.expiration, end)))
+
+
+def _is_filtered(authority: LocalSecurityAuthority, origin: Origin) -> bool:
+    host = authority.subauthentication
+    return bool(host.numbers) and host.filters(authority.packages.entry(origin.package_id).name)
 
 
 def _release(
@@ -115,14 +160,22 @@ def convert_auth_data_to_token(
     logon_type: LogonType = LogonType.NETWORK,
     authority_name: str = "",
     workstation: str = "",
-) -> ConvertedToken:
-    """ConvertAuthDataToToken (R105): nothing in ``auth_data`` but the SID is looked at, and the expiration."""
+) -> ConvertedToken | Coroutine[object, object, ConvertedToken]:
+    """ConvertAuthDataToToken (R105): nothing in ``auth_data`` but the SID is looked at, and the expiration. It waits
+    where there is a subauthentication filter to be asked.
+    """
     information = TokenInformation(auth_data.user_sid, expiration=auth_data.token_information.expiration)
     claimed = _claims(auth_data.account_name, authority_name, workstation)
-    session, principal, reference = _grant(
-        authority, origin, information, None, logon_type, impersonation_level, claimed
-    )
-    return ConvertedToken(reference, session.logon_id, principal.name)
+
+    def converted(information: TokenInformation) -> ConvertedToken:
+        session, principal, reference = _grant(
+            authority, origin, information, None, logon_type, impersonation_level, claimed
+        )
+        return ConvertedToken(reference, session.logon_id, principal.name)
+
+    if _is_filtered(authority, origin):
+        return _filtered(authority, origin, information, logon_type, claimed, converted)
+    return converted(information)
 
 
 @lsa_function("create_token")
@@ -136,13 +189,18 @@ def create_token(
     account_name: str = "",
     authority_name: str = "",
     workstation: str = "",
-) -> TokenReference:
-    """CreateToken (R102, R103) in a session of this package's own; a live one takes tokens of its user only."""
+) -> TokenReference | Coroutine[object, object, TokenReference]:
+    """CreateToken (R102, R103) in a session of this package's own; a live one takes tokens of its user only. It waits
+    where there is a subauthentication filter to be asked.
+    """
     claimed = _claims(account_name, authority_name, workstation)
-    _session, _principal, reference = _grant(
-        authority, origin, token_information, logon_id, logon_type, impersonation_level, claimed
-    )
-    return reference
+
+    def created(information: TokenInformation) -> TokenReference:
+        return _grant(authority, origin, information, logon_id, logon_type, impersonation_level, claimed)[2]
+
+    if _is_filtered(authority, origin):
+        return _filtered(authority, origin, token_information, logon_type, claimed, created)
+    return created(token_information)
 
 
 @lsa_function("create_token_ex")
@@ -160,9 +218,15 @@ async def create_token_ex(
     (R69); of a session that carries none they hear no secret (lock 3).
     """
     claimed = _claims(session_information.downlevel_name, session_information.domain_name, workstation)
-    session, principal, reference = _grant(
-        authority, origin, token_information, logon_id, logon_type, impersonation_level, claimed
-    )
+
+    def created(information: TokenInformation) -> tuple[LogonSession, Principal, TokenReference]:
+        return _grant(authority, origin, information, logon_id, logon_type, impersonation_level, claimed)
+
+    if _is_filtered(authority, origin):
+        made = await _filtered(authority, origin, token_information, logon_type, claimed, created)
+    else:
+        made = created(token_information)
+    session, principal, reference = made
     assert session.token is not None  # live, since there is a reference
     primary = primary_of(session_information, session, principal, session.token)
     await accept_credentials(authority, session, logon_type, primary, (), origin.call, origin.connection)

@@ -485,6 +485,8 @@ def _unless_closed(channel: Channel, done: Done) -> Done:
 def _documented(python_name: str) -> str:
     if python_name == "get_cred_ui_context":
         return "SpGetCredUIContext"
+    if python_name.startswith("msv1_0_"):
+        return "Msv1_0" + "".join(part.capitalize() for part in python_name[len("msv1_0_") :].split("_"))
     prefix = "LsaAp" if python_name in _LSA_AP else "Sp"
     return prefix + "".join(part.capitalize() for part in python_name.split("_"))
 

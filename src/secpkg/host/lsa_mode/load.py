@@ -13,16 +13,18 @@ from collections.abc import Awaitable, Callable, Coroutine
 from itertools import islice
 from typing import Final, cast
 
+from secpkg.contract import subauthentication
 from secpkg.contract.flags import Capability, ExtendedInformationClass, InterfaceVersion
 from secpkg.contract.implements import implements
 from secpkg.contract.lsa_mode import ap, ssp
 from secpkg.contract.reference import members_of
+from secpkg.contract.reference import table as reference_table
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import PackageInfo, PackageParameters
 from secpkg.host.lsa_mode.functions import LSA_DISPATCH_TABLE, LSA_SECPKG_FUNCTION_TABLE
 from secpkg.host.tables import TableFault, build_table
 
-PROTOCOLS: Final = (*ssp.PROTOCOLS, *ap.PROTOCOLS)
+PROTOCOLS: Final = (*ssp.PROTOCOLS, *ap.PROTOCOLS, *subauthentication.PROTOCOLS)
 INTERFACE_VERSION: Final = max(InterfaceVersion)
 MAX_PACKAGES: Final = 64
 MAX_TOKEN: Final = 128 * 1024
@@ -105,7 +107,7 @@ async def load_packages(
         function.python_name
         for table in ("lsa_mode", "authentication_package")
         for function in members_of(table, tables.version)
-    )
+    ) | frozenset(function.python_name for function in reference_table("subauth"))  # exports, in no version's table
     loaded: list[HostedPackage] = []
     for offset, package in enumerate(tables.packages):
         hosted = HostedPackage(first_package_id + offset, {}, PackageInfo(name=type(package).__name__))
