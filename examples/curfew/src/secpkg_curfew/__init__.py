@@ -4,10 +4,10 @@ It stands on the *Authentication Packages* list, has the eleven functions of the
 surrogate: asked before the logon package (LsaApPreLogonUserSurrogate), it refuses who may not log on at this hour. Its
 groups are its own, since the dispatch table has no way to the accounts. A trusted caller of
 LsaCallAuthenticationPackage sets them, one rule a call: ``allow GROUP 08-18 alice bob`` (UTC; 22-06 goes over
-midnight), ``forget GROUP``, ``rules``. Who is in a group may log on within the hours of one of theirs; who is in none,
-at any hour.
+midnight), ``forget GROUP``, ``rules``. Who is in a group may log on within the hours of one of theirs; who is in
+none, at any hour.
 
-It refuses with STATUS_LOGON_FAILURE, like a wrong password: before the proof nobody may learn that a name is in a group.
+It refuses with STATUS_LOGON_FAILURE, as a wrong password is: before the proof nobody learns that a name is in a group.
 The audit record has the reason.
 """
 
