@@ -46,7 +46,8 @@ _HEAD: Final = """\
 # Rules and the tests that keep them
 
 Made by `python tools/rules.py --write`; a test checks that it is current. The numbers are those of the reference of
-documented behaviour; a test names the rule that it keeps.
+documented behaviour; a test names the rule that it keeps. What a rule is broken by: without that callable a test of it
+fails, as `make prove` has seen.
 """
 
 
@@ -73,13 +74,46 @@ def tests_of(path: Path) -> Iterator[tuple[int, str]]:
 def tests_by_rule() -> dict[int, list[str]]:
     """Where each rule is named, in order."""
     found: dict[int, set[str]] = {}
-    for path in (*ROOT.glob("tests/**/test_*.py"), *ROOT.glob("examples/*/tests/test_*.py")):
+    for path in _test_files(ROOT):
         named = set(tests_of(path))
         functions = {rule for rule, where in named if "::" in where}
         for rule, where in named:
             if "::" in where or rule not in functions:  # the file alone only where none of its tests is more exact
                 found.setdefault(rule, set()).add(where)
     return {rule: sorted(where) for rule, where in found.items()}
+
+
+def marked_rules(root: Path = ROOT) -> Iterator[tuple[str, str, str]]:
+    """(rule, callable, test) of each mark ``breaks`` with literal arguments, as the sources have it."""
+    for path in _test_files(root):
+        source = path.read_text()
+        if "mark.breaks" in source:
+            yield from _marks_of(ast.parse(source), path.relative_to(root).as_posix())
+
+
+def _marks_of(node: ast.AST, name: str) -> Iterator[tuple[str, str, str]]:
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            continue
+        for decorator in child.decorator_list:
+            if isinstance(decorator, ast.Call) and ast.unparse(decorator.func).endswith("mark.breaks"):
+                arguments = [one.value for one in decorator.args if isinstance(one, ast.Constant)]
+                if len(arguments) == 2:
+                    yield str(arguments[0]), str(arguments[1]), f"{name}::{child.name}"
+        if isinstance(child, ast.ClassDef):
+            yield from _marks_of(child, f"{name}::{child.name}")
+
+
+def _test_files(root: Path) -> list[Path]:
+    return sorted([*root.glob("tests/**/test_*.py"), *root.glob("examples/*/tests/test_*.py")])
+
+
+def broken_by() -> dict[int, list[str]]:
+    """The callables that each rule depends on, as the marks ``breaks`` of the tests say."""
+    found: dict[int, set[str]] = {}
+    for rule, target, _ in marked_rules(ROOT):
+        found.setdefault(int(rule[1:]), set()).add(target)
+    return {rule: sorted(targets) for rule, targets in found.items()}
 
 
 def reasons() -> dict[int, str]:
@@ -103,7 +137,7 @@ def missing(sections: Iterable[str] = COMPLETE) -> list[str]:
 
 def listing() -> str:
     """`docs/rules.md` as it should be."""
-    tests, why = tests_by_rule(), reasons()
+    tests, why, broken = tests_by_rule(), reasons(), broken_by()
     parts = [_HEAD]
     for section, (_, title) in SECTIONS.items():
         rules = numbers(section)
@@ -111,7 +145,8 @@ def listing() -> str:
         parts.append(f"\n## {section}. {title[0].upper()}{title[1:]}: {count} of {len(rules)} by a test\n\n")
         for rule in rules:
             where = [f"`{test}`" for test in tests.get(rule, ())] + ([why[rule]] if rule in why else [])
-            parts.append(f"- R{rule} {', '.join(where) or 'not yet'}\n")
+            by = f"; broken by {', '.join(f'`{target}`' for target in broken[rule])}" if rule in broken else ""
+            parts.append(f"- R{rule} {', '.join(where) or 'not yet'}{by}\n")
     return "".join(parts)
 
 

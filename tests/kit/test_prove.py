@@ -119,6 +119,11 @@ ONLY = [
 ]
 
 
+# The rules of the planted tests, by names: what a test of ours names in its text counts as a rule that it keeps.
+KEEPS, UNNOTICED, WITHOUT, PROPERTY = "R1", "R2", "R3", "R4"
+MANY, FEW = "R10", "R9"
+
+
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
     root = tmp_path_factory.mktemp("planted")
@@ -140,15 +145,15 @@ def test_the_verdicts(planted: tuple[Path, subprocess.CompletedProcess[str]]) ->
         f"sspi.SspiGetTargetHostName: it survives {test}test_status_alone",
         f"lsa_mode.SpInitialize: it survives {test}test_loads",
         f"sspi.QuerySecurityPackageInfo: the stub is never called in this process by {test}test_never_asked",
-        f"R2 without secpkg.contract.reference:tables: it survives {test}test_notices_nothing",
-        *(line for line in told if re.fullmatch(r"R3 without .*: NoStub: .* does not exist: .*", line)),
+        f"{UNNOTICED} without secpkg.contract.reference:tables: it survives {test}test_notices_nothing",
+        *(line for line in told if re.fullmatch(WITHOUT + r" without .*: NoStub: .* does not exist: .*", line)),
     }
-    assert any(line.startswith("R3") for line in told)
+    assert any(line.startswith(WITHOUT) for line in told)
     assert done.stdout == f"prove: 2 functions, 2 rules; not proven: {len(told)}\n"
     proven = proof.read(root / "proven.json")
     assert set(proven.functions) == {"sspi.EnumerateSecurityPackages", "lsa_mode.SpGetInfo"}
     assert list(proven.functions["lsa_mode.SpGetInfo"].tests) == [f"{test}test_information_is_computed"]
-    assert set(proven.rules) == {"R1", "R4"}
+    assert set(proven.rules) == {KEEPS, PROPERTY}
 
 
 def test_what_is_written_is_current_until_a_word_changes(
@@ -158,7 +163,11 @@ def test_what_is_written_is_current_until_a_word_changes(
     proven = proof.read(root / "proven.json")
 
     def told() -> set[str]:
-        return {line for line in record.stale(proven, root) if line.startswith(("lsa_mode.SpGetInfo", "R1:", "R4:"))}
+        return {
+            line
+            for line in record.stale(proven, root)
+            if line.startswith(("lsa_mode.SpGetInfo", f"{KEEPS}:", f"{PROPERTY}:"))
+        }
 
     assert told() == set()
     file = root / "tests" / "test_planted.py"
@@ -166,24 +175,25 @@ def test_what_is_written_is_current_until_a_word_changes(
     again = proof.read(root / "proven.json")
     assert again == proven
     check = prove(root, "--check")
-    assert check.returncode == 1 and "lsa_mode.SpGetInfo" not in check.stderr and "R1:" not in check.stderr
+    assert check.returncode == 1 and "lsa_mode.SpGetInfo" not in check.stderr and f"{KEEPS}:" not in check.stderr
     file.write_text(PLANTED.replace('"Computed", lab', '"Static", lab').replace("def test_keeps_its_rule", "def test_"))
     check = prove(root, "--check")
     assert "lsa_mode.SpGetInfo: tests/test_planted.py::test_information_is_computed has changed" in check.stderr
-    assert "R1: tests/test_planted.py::test_keeps_its_rule, which proved it, is gone" in check.stderr
+    assert f"{KEEPS}: tests/test_planted.py::test_keeps_its_rule, which proved it, is gone" in check.stderr
     assert (
-        "R1: tests/test_planted.py::test_ with secpkg.contract.reference:python_name was never proven" in check.stderr
+        f"{KEEPS}: tests/test_planted.py::test_ with secpkg.contract.reference:python_name was never proven"
+        in check.stderr
     )
 
 
 def test_a_file_is_read_as_it_was_written(tmp_path: Path) -> None:
     one = proof.Proof("a" * 24, {"tests/x.py::test": "b" * 24})
-    proven = proof.Proven({"sspi.B": one, "sspi.A": one}, {"R10": {"m:f": one}, "R9": {"m:g": one}})
+    proven = proof.Proven({"sspi.B": one, "sspi.A": one}, {MANY: {"m:f": one}, FEW: {"m:g": one}})
     file = tmp_path / "proven.json"
     proof.write(proven, file)
     assert proof.read(file) == proven
     assert [line.split('"')[1] for line in file.read_text().splitlines() if line.startswith("    ")] == [
-        *("sspi.A", "sspi.B", "R9", "R10")
+        *("sspi.A", "sspi.B", FEW, MANY)
     ]
     assert proof.read(tmp_path / "none") == proof.Proven()
 

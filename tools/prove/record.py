@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
-from tools.prove.collect import ROOT, marked_files
+from tools.prove.collect import ROOT
 from tools.prove.swap import NoStub, function_of
+from tools.rules import marked_rules
 
 from secpkg.contract.reference import functions
 from secpkg.kit import functions as kit
@@ -71,22 +71,3 @@ def _stale_tests(known: proof.Proof, root: Path) -> Iterator[str]:
                 yield f"{test} has changed since it proved it"
         except (sources.NoSource, OSError):
             yield f"{test}, which proved it, is gone"
-
-
-def marked_rules(root: Path = ROOT) -> Iterator[tuple[str, str, str]]:
-    """(rule, callable, test) of each mark ``breaks`` with literal arguments, as the sources have it."""
-    for path in marked_files(root):
-        yield from _marks_of(ast.parse(path.read_text()), path.relative_to(root).as_posix())
-
-
-def _marks_of(node: ast.AST, name: str) -> Iterator[tuple[str, str, str]]:
-    for child in ast.iter_child_nodes(node):
-        if not isinstance(child, sources.Definition):
-            continue
-        for decorator in child.decorator_list:
-            if isinstance(decorator, ast.Call) and ast.unparse(decorator.func).endswith("mark.breaks"):
-                arguments = [one.value for one in decorator.args if isinstance(one, ast.Constant)]
-                if len(arguments) == 2:
-                    yield str(arguments[0]), str(arguments[1]), f"{name}::{child.name}"
-        if isinstance(child, ast.ClassDef):
-            yield from _marks_of(child, f"{name}::{child.name}")
