@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from secpkg.accounts import LockoutPolicy, SqliteAccountStore, Vault, schema
+from secpkg.accounts.credentials import Credential
 from secpkg.contract.status import SecurityError, Status
 
 KEY = bytes(range(32))
@@ -133,13 +134,16 @@ def test_a_verifier_moved_to_another_account_does_not_open(path: Path) -> None:
 def test_a_rotated_master_key_can_be_retired_after_resealing(path: Path) -> None:
     store = opened(path, domain="EXAMPLE")
     sid = store.create_user("alice", supplementals={"P": b"p", "Q": b"q"}, now=NOW).sid
+    kept = Credential("host", 1, "alice", b"secret", "P")
+    store.put_credential(sid, kept)
     store.close()
     rotating = SqliteAccountStore(path, Vault({1: KEY, 2: bytes(32)}, current=2))
     assert rotating.supplemental(sid, "P") == b"p"
-    assert (rotating.reseal(), rotating.reseal()) == (2, 0)
+    assert (rotating.reseal(), rotating.reseal()) == (3, 0)
     rotating.close()
     new = SqliteAccountStore(path, Vault({2: bytes(32)}, current=2))
     assert (new.supplemental(sid, "P"), new.supplemental(sid, "Q")) == (b"p", b"q")
+    assert new.credentials(sid) == (kept,)
     new.close()
 
 

@@ -109,6 +109,7 @@ def test_every_offered_function_is_a_documented_one() -> None:
 # --- UpdateCredentials -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.proves("lsa_secpkg.UpdateCredentials")
 def test_update_credentials_tells_every_package_again_R72(world: World) -> None:
     world.add_user()
     given: list[tuple[object, ...]] = []

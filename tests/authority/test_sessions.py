@@ -24,6 +24,12 @@ def call(world: World, origin: Origin, name: str, *arguments: object) -> object:
     return world.lsa.lsa_function(origin, name, arguments)
 
 
+@pytest.mark.proves(
+    "lsa_secpkg.CreateLogonSession",
+    "lsa_dispatch.CreateLogonSession",
+    "lsa_secpkg.DeleteLogonSession",
+    "lsa_dispatch.DeleteLogonSession",
+)
 def test_an_id_in_use_collides_R98_R57(world: World) -> None:
     origin = world.origin(world.add_package("A"))
     call(world, origin, "create_logon_session", LUID)
@@ -167,6 +173,12 @@ def entry(world: World, origin: Origin, *arguments: object) -> tuple[bytes, byte
     return stored.key, stored.credentials, stored.query_context
 
 
+@pytest.mark.proves(
+    "lsa_secpkg.AddCredential",
+    "lsa_dispatch.AddCredential",
+    "lsa_secpkg.GetCredentials",
+    "lsa_dispatch.GetCredentials",
+)
 def test_keys_need_not_be_unique_and_one_entry_comes_per_call_R109_R111_R114(world: World, origin: Origin) -> None:
     for key, value in ((b"k", b"1"), (b"k", b"2"), (b"other", b"3")):
         call(world, origin, "add_credential", LUID, key, value)
@@ -213,6 +225,7 @@ def test_an_unfinished_session_is_its_packages_alone_R116(world: World, origin: 
     assert status_of(world, origin, "delete_credential", LUID + 1, b"k")[0] == gone
 
 
+@pytest.mark.proves("lsa_secpkg.DeleteCredential", "lsa_dispatch.DeleteCredential")
 def test_delete_removes_the_first_entry_with_the_key_only_R115(world: World, origin: Origin) -> None:
     for key, value in ((b"other", b"0"), (b"k", b"1"), (b"k", b"2")):
         call(world, origin, "add_credential", LUID, key, value)

@@ -39,6 +39,7 @@ def convert(world: World, package: int, connection: Connection, *arguments: obje
     return converted
 
 
+@pytest.mark.proves("lsa_secpkg.ConvertAuthDataToToken")
 def test_auth_data_becomes_session_and_token_in_one_call_R105(world: World) -> None:
     account = world.add_user(groups=["Users"], expires_at=NOW + 50)
     hello, connection = world.add_package("Hello"), world.connect()
@@ -98,6 +99,7 @@ def test_restrictions_and_delays_apply_to_contexts_too_R55_lock9(world: World) -
     assert not world.lsa.sessions.get(world.lsa.enumerate_logon_sessions()[1]).outbound
 
 
+@pytest.mark.proves("lsa_secpkg.AuditLogon")
 def test_a_successful_claim_forgets_failures_and_another_status_counts_nothing_R107(world: World) -> None:
     world.add_user()
     origin = world.origin(world.add_package("Hello"), world.connect())
@@ -110,6 +112,7 @@ def test_a_successful_claim_forgets_failures_and_another_status_counts_nothing_R
     assert records[0].package == "Hello" and records[0].uid == 1000
 
 
+@pytest.mark.proves("lsa_secpkg.AuditAccountLogon")
 def test_account_mappings_are_recorded_and_always_succeed_R108(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     origin = world.origin(world.add_package("Hello"), world.connect())
     arguments = (1, True, "cert", "CN=alice", "alice", Status.STATUS_SUCCESS)
@@ -154,6 +157,7 @@ def test_a_session_without_its_first_reference_ends(world: World, monkeypatch: p
     assert world.lsa.quotas.taken(1000, "references") == 0
 
 
+@pytest.mark.proves("lsa_secpkg.CreateToken")
 def test_create_token_is_for_own_sessions_and_their_user_R102_R103(world: World) -> None:
     alice, bob = world.add_user(), world.add_user("bob")
     hello, connection = world.add_package("Hello"), world.connect()
@@ -226,6 +230,7 @@ def test_a_reference_that_is_given_back_ends_the_session(world: World) -> None:
     assert not world.lsa.sessions and world.called("logon_terminated") == ["Hello"]
 
 
+@pytest.mark.proves("lsa_secpkg.DuplicateHandle")
 def test_duplicates_of_references_are_for_their_package_R106(world: World) -> None:
     world.add_user()
     hello, other, connection = world.add_package("Hello"), world.add_package("Other"), world.connect()
@@ -240,6 +245,7 @@ def test_duplicates_of_references_are_for_their_package_R106(world: World) -> No
     assert len(world.lsa.sessions) == 1
 
 
+@pytest.mark.proves("lsa_secpkg.OpenTokenByLogonId")
 def test_a_token_is_opened_for_the_session_that_the_caller_presented_only_lock3(world: World) -> None:
     world.add_user()
     hello, connection = world.add_hello(), world.connect()
@@ -359,6 +365,12 @@ def test_unknown_names_and_domains_look_alike_and_cost_the_same_lock9(
     assert opened == ["Hello"], "the store is asked exactly once, as for a name that exists"
 
 
+@pytest.mark.proves(
+    "lsa_secpkg.OpenSamUser",
+    "lsa_secpkg.GetUserAuthData",
+    "lsa_secpkg.CloseSamUser",
+    "lsa_secpkg.GetAuthDataForUser",
+)
 def test_open_get_close_is_get_auth_data_R258_and_ends_with_the_call(world: World) -> None:
     world.add_user()
     hello = world.add_package("Hello")
