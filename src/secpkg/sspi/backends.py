@@ -245,7 +245,7 @@ class WorkerBackend:
         if not isinstance(reply, schema.Answered):
             raise _unexpected(reply)
         try:
-            return cast(ContextAttributes, msgspec.msgpack.decode(reply.value, type=attribute_type(attribute)))
+            return msgspec.msgpack.decode(reply.value, type=attribute_type(attribute))
         except msgspec.MsgspecError as error:
             raise SecurityError(Status.SEC_E_INTERNAL_ERROR, reason="attribute_type") from error
 
