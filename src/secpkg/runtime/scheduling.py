@@ -131,9 +131,9 @@ class ThreadScheduler:
             loop.close()
 
     def close(self) -> None:
-        """Call nothing more, and let the thread end."""
-        self._closed = True
-        if self._loop is not None and self._process == os.getpid():
+        """Call nothing more, and let the thread end. Harmless when repeated."""
+        closed, self._closed = self._closed, True
+        if not closed and self._loop is not None and self._process == os.getpid():
             self._loop.stop()
 
 
