@@ -65,7 +65,8 @@ async def test_a_handshake(lab: LabAuthority) -> None:
     inbound = await credential(lab, CredentialUse.INBOUND)
     client = server = None
     output: Message = []
-    statuses = []
+    statuses: list[Status] = []
+    attributes = 0
     legs = raw.sspi_create_async_context()
     for leg in range(4):
         if leg % 2 == 0:

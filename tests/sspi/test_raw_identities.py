@@ -130,6 +130,7 @@ def test_options_of_encryption() -> None:
                 assert identity == kept, "a refused call changes nothing"
             assert raw.sspi_decrypt_auth_identity_ex(options, identity, authority=lab) is OK
             assert identity == alice()
+    identity = alice()
     for nonsense in (0, 4, 8, SAME_LOGON | 4):
         assert raw.sspi_encrypt_auth_identity_ex(nonsense, identity) is INVALID and identity == alice()
 
