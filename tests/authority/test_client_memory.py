@@ -183,6 +183,7 @@ def profiled(world: World, target: PackageTarget, request: LogonRequest, **more:
     return LogonResult(result.logon_id, information, result.account_name, client_buffer=address)
 
 
+@pytest.mark.breaks("R50", "secpkg.authority.targets:Origin.returned")
 def test_a_buffer_of_the_client_is_the_profile_R50(world: World, connection: Connection) -> None:
     world.add_user()
     package = world.add_package("Hello", logon_user_ex2=lambda t, r: profiled(world, t, r))

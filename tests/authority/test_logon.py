@@ -33,6 +33,8 @@ def refused(world: World, package_id: int, **more: object) -> SecurityError:
     return caught.value
 
 
+@pytest.mark.breaks("R61", "secpkg.authority.principals:by_sid")
+@pytest.mark.breaks("R62", "secpkg.authority.tokens:logon_sid")
 def test_a_logon_gives_a_handle_of_a_token_that_the_authority_made_R61_R62_R63(world: World) -> None:
     account = world.add_user(groups=["Users"], posix_uid=1234)
     hello = world.add_hello()
@@ -67,6 +69,7 @@ def test_network_logons_give_impersonation_tokens_R64(world: World, logon_type: 
     assert world.lsa.client_info(connection).logon_id is None
 
 
+@pytest.mark.breaks("R40", "secpkg.authority.logon:_ask_package")
 def test_only_the_newest_logon_function_is_called_R40(world: World) -> None:
     world.add_user()
     seen: list[tuple[str, int]] = []
@@ -108,6 +111,7 @@ def test_an_unknown_package_R68_and_one_that_cannot_log_on(world: World) -> None
     assert reasons == ["no_such_package", "no_logon_function", "package_quarantined"]
 
 
+@pytest.mark.breaks("R57", "secpkg.authority.tokens:require_logon_type")
 def test_a_logon_type_that_no_token_can_be_made_of_R57(world: World) -> None:
     hello = world.add_hello()
     for logon_type in (LogonType.UNDEFINED_LOGON_TYPE, LogonType.PROXY):
@@ -130,6 +134,7 @@ def test_an_oversized_request_reaches_no_package(world: World, request_: LogonRe
     assert caught.value.reason == "logon_request_too_large" and not world.calls
 
 
+@pytest.mark.breaks("R46", "secpkg.authority.logon:_record_refusal")
 def test_the_reason_and_the_name_are_recorded_whatever_the_outcome_R46_R54(world: World) -> None:
     world.add_user()
     hello = world.add_hello()
@@ -147,6 +152,7 @@ def test_the_reason_and_the_name_are_recorded_whatever_the_outcome_R46_R54(world
 @pytest.mark.parametrize(
     "status", [Status.STATUS_NO_SUCH_USER, Status.STATUS_WRONG_PASSWORD, Status.SEC_E_LOGON_DENIED]
 )
+@pytest.mark.breaks("R54", "secpkg.authority.logon:_refuse")
 def test_every_wrong_proof_looks_the_same_and_counts_R54(world: World, status: Status) -> None:
     hello = world.add_package("Hello", logon_user=raising(SecurityError(status, reason="inside")))
     for _ in range(3):
@@ -162,6 +168,8 @@ def test_another_failure_is_told_with_its_status_and_does_not_count(world: World
     assert world.store.lockout("alice", "uid:1000", world.now) == 0.0
 
 
+@pytest.mark.breaks("R53", "secpkg.authority.principals:admit")
+@pytest.mark.breaks("R55", "secpkg.authority.principals:admit")
 def test_a_restriction_is_told_after_the_proof_only_R53_R55_lock9(world: World) -> None:
     world.add_user(enabled=False)
     world.add_user("bob", locked=True)
@@ -272,6 +280,7 @@ def test_an_answer_that_is_none_is_a_refusal(world: World, answer: object) -> No
     assert refused(world, world.add_package("P", logon_user=lambda *_: answer)).status == Status.STATUS_INTERNAL_ERROR
 
 
+@pytest.mark.breaks("R44", "secpkg.authority.logon:_own_pending")
 def test_a_package_cannot_return_the_session_of_another_logon(world: World) -> None:
     world.add_user()
     hello = world.add_hello()
@@ -287,6 +296,7 @@ def test_a_package_cannot_return_the_session_of_another_logon(world: World) -> N
     assert world.lsa.sessions.get(first.logon_id).account_name == "alice", "the first session goes on"
 
 
+@pytest.mark.breaks("R45", "secpkg.authority.sessions:SessionTable.discard")
 def test_a_session_made_in_vain_is_deleted_and_nobody_hears_of_it_R45_R95(world: World) -> None:
     def leaves_one(target: PackageTarget, request: LogonRequest) -> LogonRefused:
         world.lsa.lsa_function(target.origin, "create_logon_session", (123456,))
@@ -344,6 +354,9 @@ def test_a_client_that_leaves_during_its_logon_gets_nothing(world: World) -> Non
     assert not world.lsa.sessions
 
 
+@pytest.mark.breaks("R60", "secpkg.authority.fanout:primary_of")
+@pytest.mark.breaks("R69", "secpkg.authority.fanout:accept_credentials")
+@pytest.mark.breaks("R70", "secpkg.authority.fanout:accept_credentials")
 def test_every_package_hears_of_the_logon_and_gets_only_its_own_R60_R69_R70_lock4(world: World) -> None:
     account = world.add_user(upn="alice@corp.test")
     given: dict[str, tuple[object, ...]] = {}
@@ -362,6 +375,7 @@ def test_every_package_hears_of_the_logon_and_gets_only_its_own_R60_R69_R70_lock
     assert all(target.origin.connection is not None and target.caller == USER for target in world.targets)
 
 
+@pytest.mark.breaks("R73", "secpkg.authority.fanout:visible_to")
 def test_the_flags_say_what_is_left_R73(world: World) -> None:
     world.add_user()
     flags = PrimaryCredentialFlag.CLEAR_PASSWORD | PrimaryCredentialFlag.UPDATE | PrimaryCredentialFlag.CACHED_LOGON

@@ -110,6 +110,7 @@ def test_every_offered_function_is_a_documented_one() -> None:
 
 
 @pytest.mark.proves("lsa_secpkg.UpdateCredentials")
+@pytest.mark.breaks("R72", "secpkg.authority.functions.packages:update_credentials")
 def test_update_credentials_tells_every_package_again_R72(world: World) -> None:
     world.add_user()
     given: list[tuple[object, ...]] = []

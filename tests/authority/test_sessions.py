@@ -30,6 +30,7 @@ def call(world: World, origin: Origin, name: str, *arguments: object) -> object:
     "lsa_secpkg.DeleteLogonSession",
     "lsa_dispatch.DeleteLogonSession",
 )
+@pytest.mark.breaks("R98", "secpkg.authority.sessions:SessionTable.create")
 def test_an_id_in_use_collides_R98_R57(world: World) -> None:
     origin = world.origin(world.add_package("A"))
     call(world, origin, "create_logon_session", LUID)
@@ -46,6 +47,8 @@ def test_an_id_that_no_package_can_draw_is_refused(world: World, logon_id: objec
     assert not world.lsa.sessions
 
 
+@pytest.mark.breaks("R96", "secpkg.authority.sessions:SessionTable.delete")
+@pytest.mark.breaks("R97", "secpkg.authority.sessions:SessionTable.delete")
 def test_a_package_deletes_its_own_and_only_before_it_is_live_R96_R97(world: World) -> None:
     world.add_user()
     hello, other = world.add_hello(), world.add_package("Other")
@@ -58,6 +61,7 @@ def test_a_package_deletes_its_own_and_only_before_it_is_live_R96_R97(world: Wor
     assert live[0] == Status.STATUS_BAD_LOGON_SESSION_STATE
 
 
+@pytest.mark.breaks("R95", "secpkg.authority.sessions:SessionTable.delete")
 def test_deleting_a_session_tells_nobody_R95(world: World) -> None:
     hello = world.origin(world.add_package("A", logon_terminated=lambda *_: None))
     call(world, hello, "create_logon_session", LUID)
@@ -65,6 +69,7 @@ def test_deleting_a_session_tells_nobody_R95(world: World) -> None:
     assert not world.calls and not world.lsa.sessions
 
 
+@pytest.mark.breaks("R93", "secpkg.authority.fanout:logon_terminated")
 def test_the_last_token_ends_the_session_and_every_package_hears_it_once_R91_R92_R93(world: World) -> None:
     world.add_user()
     ended: list[object] = []
@@ -85,6 +90,7 @@ def test_the_last_token_ends_the_session_and_every_package_hears_it_once_R91_R92
     assert len(ended) == 2
 
 
+@pytest.mark.breaks("R94", "secpkg.authority.fanout:logon_terminated")
 def test_a_package_that_fails_at_the_end_is_recorded_and_the_others_hear_it_R93_R94(world: World) -> None:
     world.add_user()
     hello = world.add_hello(logon_terminated=raising(SecurityError(Status.SEC_E_INTERNAL_ERROR, reason="worker_died")))
@@ -142,6 +148,7 @@ def test_unfinished_sessions_of_a_package_are_limited_lock9() -> None:
     call(world, origin, "create_logon_session", LUID + 2)
 
 
+@pytest.mark.breaks("R101", "secpkg.authority.lsa:LocalSecurityAuthority.logon_session_data")
 def test_session_data_is_for_its_user_and_trusted_callers_R101(world: World) -> None:
     world.add_user()
     hello, connection = world.add_hello(), world.connect()

@@ -40,6 +40,7 @@ def convert(world: World, package: int, connection: Connection, *arguments: obje
 
 
 @pytest.mark.proves("lsa_secpkg.ConvertAuthDataToToken")
+@pytest.mark.breaks("R105", "secpkg.authority.functions.tokens:convert_auth_data_to_token")
 def test_auth_data_becomes_session_and_token_in_one_call_R105(world: World) -> None:
     account = world.add_user(groups=["Users"], expires_at=NOW + 50)
     hello, connection = world.add_package("Hello"), world.connect()
@@ -100,6 +101,7 @@ def test_restrictions_and_delays_apply_to_contexts_too_R55_lock9(world: World) -
 
 
 @pytest.mark.proves("lsa_secpkg.AuditLogon")
+@pytest.mark.breaks("R107", "secpkg.authority.functions.audit:audit_logon")
 def test_a_successful_claim_forgets_failures_and_another_status_counts_nothing_R107(world: World) -> None:
     world.add_user()
     origin = world.origin(world.add_package("Hello"), world.connect())
@@ -108,11 +110,13 @@ def test_a_successful_claim_forgets_failures_and_another_status_counts_nothing_R
     call(world, origin, "audit_logon", LogonAudit(Status.STATUS_NO_LOGON_SERVERS, "alice"))
     assert world.store.lockout("alice", "uid:1000", world.now) == 0.0
     records = world.records("audit_logon")
+    assert len(records) == 6 and records[5].status == "STATUS_NO_LOGON_SERVERS"
     assert records[2].claimed["logon_id"] == 9 and records[2].claimed["impersonation_level"] == 3
     assert records[0].package == "Hello" and records[0].uid == 1000
 
 
 @pytest.mark.proves("lsa_secpkg.AuditAccountLogon")
+@pytest.mark.breaks("R108", "secpkg.authority.functions.audit:audit_account_logon")
 def test_account_mappings_are_recorded_and_always_succeed_R108(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     origin = world.origin(world.add_package("Hello"), world.connect())
     arguments = (1, True, "cert", "CN=alice", "alice", Status.STATUS_SUCCESS)
@@ -158,6 +162,8 @@ def test_a_session_without_its_first_reference_ends(world: World, monkeypatch: p
 
 
 @pytest.mark.proves("lsa_secpkg.CreateToken")
+@pytest.mark.breaks("R102", "secpkg.authority.functions.tokens:create_token")
+@pytest.mark.breaks("R103", "secpkg.authority.functions.tokens:create_token")
 def test_create_token_is_for_own_sessions_and_their_user_R102_R103(world: World) -> None:
     alice, bob = world.add_user(), world.add_user("bob")
     hello, connection = world.add_package("Hello"), world.connect()
@@ -231,6 +237,7 @@ def test_a_reference_that_is_given_back_ends_the_session(world: World) -> None:
 
 
 @pytest.mark.proves("lsa_secpkg.DuplicateHandle")
+@pytest.mark.breaks("R106", "secpkg.authority.tokens:TokenTable.duplicate_reference")
 def test_duplicates_of_references_are_for_their_package_R106(world: World) -> None:
     world.add_user()
     hello, other, connection = world.add_package("Hello"), world.add_package("Other"), world.connect()
@@ -259,6 +266,7 @@ def test_a_token_is_opened_for_the_session_that_the_caller_presented_only_lock3(
     assert status_of(world, world.origin(hello, None, caller), name, logon.logon_id)[1] == "no_client"
 
 
+@pytest.mark.breaks("R92", "secpkg.authority.tokens:Retention.release")
 def test_a_retention_keeps_the_session_and_lets_go_once_R92(world: World) -> None:
     world.add_user()
     hello, connection, heir = world.add_hello(), world.connect(), world.connect(OTHER)

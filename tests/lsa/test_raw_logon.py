@@ -173,6 +173,7 @@ def test_R52_a_profile_is_charged_until_it_is_freed_once(
     token.close()
 
 
+@pytest.mark.breaks("R79", "secpkg.lsa.return_buffers:Lease.__del__")
 def test_R79_what_is_not_freed_goes_with_its_last_holder_or_the_connection(
     lab: LabAuthority, handle: secpkg.lsa.Lsa, number: int
 ) -> None:
@@ -234,6 +235,7 @@ def test_R77_the_services_own_result_is_apart(lab: LabAuthority, handle: secpkg.
 
 
 @pytest.mark.proves("lsa_logon.LsaEnumerateLogonSessions")
+@pytest.mark.breaks("R91", "secpkg.authority.sessions:SessionTable.release")
 def test_R91_the_list_of_sessions_follows_them(handle: secpkg.lsa.Lsa, number: int) -> None:
     assert raw.enumerate_logon_sessions(handle) == (OK, (SYSTEM,))
     _, _, made, token = raw.logon_user(handle, "", 2, number, username="alice", password=PASSWORD)

@@ -8,6 +8,9 @@ from tests.rules.packages import Badge, badge, lab_of, records
 import secpkg
 from secpkg.contract import (
     Call,
+    LogonRefused,
+    LogonRequest,
+    LogonResult,
     LogonType,
     PrimaryCredential,
     PrimaryCredentialFlag,
@@ -21,6 +24,7 @@ SYSTEM = 0x3E7
 """The session of the machine itself."""
 
 
+@pytest.mark.breaks("R41", "secpkg.authority.calls:call_authentication_package")
 def test_R41_logon_functions_are_for_the_initial_logon_alone() -> None:
     package = Badge()
     with lab_of(package) as lab, badge(lab), secpkg.lsa.connect(lab) as lsa:
@@ -32,6 +36,7 @@ def test_R41_logon_functions_are_for_the_initial_logon_alone() -> None:
         assert package.calls.count("logon_user_ex2") == 1
 
 
+@pytest.mark.breaks("R42", "secpkg.lsa.operations:logon_request")
 def test_R42_the_package_has_a_copy_of_the_callers_data() -> None:
     package, shown = Badge(), bytearray(b"badge:alice")
     with lab_of(package) as lab, badge(lab, shown):  # type: ignore[arg-type]  # an application's own, changeable
@@ -41,6 +46,7 @@ def test_R42_the_package_has_a_copy_of_the_callers_data() -> None:
 
 
 @pytest.mark.parametrize("validated_by", ["", "FOREST"])
+@pytest.mark.breaks("R47", "secpkg.authority.sessions:SessionTable.establish")
 def test_R47_the_authenticating_authority_is_optional(validated_by: str) -> None:
     with lab_of(Badge(authenticating_authority=validated_by)) as lab, secpkg.lsa.connect(lab) as lsa:
         with badge(lab) as logon:
@@ -50,6 +56,7 @@ def test_R47_the_authenticating_authority_is_optional(validated_by: str) -> None
 
 
 @pytest.mark.parametrize("name", ["", "DESK-7"])
+@pytest.mark.breaks("R48", "secpkg.authority.logon:_ask_package")
 def test_R48_the_machine_name_is_optional_and_for_the_audit_record_only(name: str) -> None:
     with lab_of(Badge(machine_name=name)) as lab, secpkg.lsa.connect(lab) as lsa:
         with badge(lab) as logon:
@@ -69,6 +76,32 @@ def test_R52_the_profile_is_the_callers_to_give_back() -> None:
         assert raw.free_return_buffer(made.profile) is Status.STATUS_SUCCESS
         token.close()
         handle.close()
+
+
+class Choosy(Badge):
+    """Knows no other submit buffer than its own, nor any logon type but one."""
+
+    async def logon_user_ex2(self, call: Call, request: LogonRequest) -> LogonResult | LogonRefused:
+        if not request.authentication_information.startswith(b"badge"):
+            return LogonRefused(Status.STATUS_BAD_VALIDATION_CLASS, request.username, reason="another_form")
+        if request.logon_type != LogonType.BATCH:
+            return LogonRefused(Status.STATUS_INVALID_LOGON_TYPE, "alice", reason="another_type")
+        return await super().logon_user_ex2(call, request)
+
+
+@pytest.mark.breaks("R56", "secpkg.authority.logon:_refuse")
+def test_R56_what_a_package_does_not_understand_is_no_wrong_proof() -> None:
+    """R57: the statuses reach the caller as they are, and nobody is delayed."""
+    with lab_of(Choosy()) as lab, secpkg.lsa.connect(lab) as lsa:
+        for _ in range(9):
+            with pytest.raises(SecurityError) as caught:
+                lsa.logon_user("Badge", LogonType.BATCH, username="alice", password="p")
+            assert caught.value.status is Status.STATUS_BAD_VALIDATION_CLASS
+            with pytest.raises(SecurityError) as caught:
+                badge(lab)
+            assert caught.value.status is Status.STATUS_INVALID_LOGON_TYPE
+        badge(lab, kind=LogonType.BATCH).close()
+        assert records(lab, "logon")[0].claimed["account_name"] == "alice"
 
 
 def test_R59_a_profile_beyond_the_quota() -> None:
@@ -113,6 +146,7 @@ class Told(Badge):
         return None
 
 
+@pytest.mark.breaks("R71", "secpkg.authority.fanout:accept_credentials")
 def test_R71_what_accept_credentials_is_given_stays_the_authoritys() -> None:
     """A package cannot change what the next one is told; what it keeps outlives the call."""
     first, second = Told("First"), Told("Second")
@@ -126,6 +160,7 @@ def test_R71_what_accept_credentials_is_given_stays_the_authoritys() -> None:
 
 
 @pytest.mark.parametrize("secret", [b"\x00\x01\xff" * 9, b"", "Kärtchen №7".encode(), bytes(range(58))])
+@pytest.mark.breaks("R74", "secpkg.lsa.operations:logon_request")
 def test_R74_any_logon_data_reaches_the_package_as_it_is(secret: bytes) -> None:
     package = Badge(secret=secret)
     with lab_of(package) as lab, badge(lab, secret + b":alice") as logon:
