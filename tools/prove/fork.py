@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import select
 import signal
@@ -117,6 +118,8 @@ def _in_child(job: Job, output: IO[bytes]) -> Outcome:
 
 def run(jobs: Iterable[tuple[K, Job]], at_a_time: int = 2) -> Iterator[tuple[K, Outcome]]:
     """Run each job in a child of its own, some at a time; outcomes come as they are ready."""
+    gc.collect()
+    gc.freeze()  # what this process has left behind is not to be found, and warned of, by a test of a child
     waiting = iter(jobs)
     running: dict[int, tuple[K, _Child]] = {}
 
