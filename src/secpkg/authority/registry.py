@@ -18,11 +18,14 @@ from typing import Final, Literal
 
 import msgspec
 
+from secpkg.authority.subauthentication import Subauthentication
 from secpkg.contract.status import SecurityError, Status
+from secpkg.contract.subauthentication import MAX_NUMBER
 
 MAX_FILE: Final = 1024 * 1024
 MAX_ENTRIES: Final = 256
 MAX_TEXT: Final = 255
+_NUMBERS: Final = frozenset(map(str, range(MAX_NUMBER + 1)))
 _DIGEST: Final = 64
 """Hexadecimal digits of a SHA-256."""
 
@@ -61,6 +64,8 @@ class RegistryContents(msgspec.Struct, frozen=True, kw_only=True):
     authentication_packages: tuple[ModuleEntry, ...] = ()
     security_providers: tuple[str, ...] = ()
     default_tls_ssp: str = ""
+    subauthentication: Subauthentication = Subauthentication()
+    """Numbers of subauthentication packages (Auth0 to Auth255 of the key Lsa\\MSV1_0), and who is filtered (R264)."""
 
 
 class RegistryError(SecurityError):
@@ -134,6 +139,25 @@ class Registry:
         with self._locked():
             return self._write(msgspec.structs.replace(self.read(), default_tls_ssp=package))
 
+    def set_subauthentication(self, number: int, package: str) -> RegistryContents:
+        """Give a subauthentication package its number, 0 for the filter; with an empty name, take it away (R262).
+        `RegistryError` (``registry_subauthentication_number``).
+        """
+        with self._locked():
+            contents = self.read()
+            numbers = {n: name for n, name in contents.subauthentication.numbers.items() if n != number}
+            if package:
+                numbers[number] = package
+            changed = msgspec.structs.replace(contents.subauthentication, numbers=dict(sorted(numbers.items())))
+            return self._write(msgspec.structs.replace(contents, subauthentication=changed))
+
+    def set_filtered(self, packages: Sequence[str]) -> RegistryContents:
+        """Name the packages whose logons the filter sees (R264)."""
+        with self._locked():
+            contents = self.read()
+            changed = msgspec.structs.replace(contents.subauthentication, filtered=tuple(packages))
+            return self._write(msgspec.structs.replace(contents, subauthentication=changed))
+
     def _contents(self, document: Mapping[str, object]) -> RegistryContents:
         self._require_keys(document, RegistryContents.__struct_fields__, "")
         contents = RegistryContents(
@@ -141,6 +165,7 @@ class Registry:
             authentication_packages=self._entries(document, "authentication_packages"),
             security_providers=self._providers(document.get("security_providers", [])),
             default_tls_ssp=self._text(document.get("default_tls_ssp", ""), "default_tls_ssp", empty=True),
+            subauthentication=self._subauthentication(document.get("subauthentication", {})),
         )
         self._require_unique(contents)
         return contents
@@ -181,6 +206,24 @@ class Registry:
             blocking=flags["blocking"],
             permanent=flags["permanent"],
         )
+
+    def _subauthentication(self, table: object) -> Subauthentication:
+        where = "subauthentication"
+        if not isinstance(table, dict):
+            raise self._error("registry_type", where, "must be a table of numbers and package names")
+        numbers: dict[int, str] = {}
+        filtered = Subauthentication().filtered
+        for key, value in table.items():
+            if key == "filtered":
+                if not isinstance(value, list) or len(value) > MAX_ENTRIES:
+                    raise self._error("registry_type", f"{where}.filtered", "must be a list of package names")
+                filtered = tuple(self._text(name, f"{where}.filtered[{at}]") for at, name in enumerate(value))
+            elif key in _NUMBERS:
+                numbers[int(key)] = self._text(value, f"{where}.{key}")
+            else:
+                what = f"is no number from 0 to {MAX_NUMBER}, nor `filtered`"
+                raise self._error("registry_subauthentication_number", f"{where}.{key}", what)
+        return Subauthentication(numbers, filtered)
 
     def _providers(self, value: object) -> tuple[str, ...]:
         if not isinstance(value, list) or len(value) > MAX_ENTRIES:
@@ -275,6 +318,11 @@ def _toml(contents: RegistryContents) -> str:
             parts.append(f"\n[[{name}]]\n")
             for key, value in msgspec.structs.asdict(entry).items():
                 parts.append(f"{key} = {str(value).lower() if isinstance(value, bool) else _string(value)}\n")
+    host = contents.subauthentication
+    if host != Subauthentication():
+        parts.append("\n[subauthentication]\n")
+        parts += [f"{_string(str(number))} = {_string(package)}\n" for number, package in host.numbers.items()]
+        parts.append(f"filtered = {_list(host.filtered)}\n")
     return "".join(parts)
 
 

@@ -231,12 +231,9 @@ def _require(
     authority: LocalSecurityAuthority, origin: Origin, logon: SubAuthLogon, function: str
 ) -> tuple[PackageEntry, Account]:
     _require_depth(origin)
-    if logon.logon_type not in _NETWORK:
-        raise SecurityError(Status.STATUS_INVALID_LOGON_TYPE, reason="subauthentication_of_no_network_logon")
-    if origin.connection is None or not origin.connection.trusted:
-        raise SecurityError(Status.STATUS_PRIVILEGE_NOT_HELD, reason="trusted_connection_needed")
-    if authority.packages.entry(origin.package_id).name.casefold() in NEVER_A_ROUTINE:
-        raise SecurityError(Status.STATUS_NOT_SUPPORTED, reason="kerberos_has_no_routine")
+    require_network(logon.logon_type)
+    require_trusted(origin)
+    require_not_kerberos(authority.packages.entry(origin.package_id).name)
     if logon.number == FILTER:
         raise SecurityError(Status.STATUS_DLL_NOT_FOUND, reason="number_of_the_filter")
     entry = _registered(authority, logon.number, function)
@@ -244,6 +241,24 @@ def _require(
     if account is None:
         raise SecurityError(Status.STATUS_NO_SUCH_USER, reason="no_such_user")
     return entry, account
+
+
+def require_network(logon_type: LogonType) -> None:
+    """STATUS_INVALID_LOGON_TYPE for an interactive logon, or any other that is not over the network (R262, R272)."""
+    if logon_type not in _NETWORK:
+        raise SecurityError(Status.STATUS_INVALID_LOGON_TYPE, reason="subauthentication_of_no_network_logon")
+
+
+def require_trusted(origin: Origin) -> None:
+    """STATUS_PRIVILEGE_NOT_HELD unless a logon process asks (R67)."""
+    if origin.connection is None or not origin.connection.trusted:
+        raise SecurityError(Status.STATUS_PRIVILEGE_NOT_HELD, reason="trusted_connection_needed")
+
+
+def require_not_kerberos(package: str) -> None:
+    """STATUS_NOT_SUPPORTED: Kerberos never calls a routine (R262)."""
+    if package.casefold() in NEVER_A_ROUTINE:
+        raise SecurityError(Status.STATUS_NOT_SUPPORTED, reason="kerberos_has_no_routine")
 
 
 def _require_depth(origin: Origin) -> None:

@@ -217,6 +217,7 @@ class Daemon:
         ``loaded`` is told of each when it serves, or is broken or given up.
         """
         contents = self.registry.read()
+        self.machine.authority.subauthentication = contents.subauthentication
         started = []
         for list_name in ("security_packages", "authentication_packages"):
             for entry in getattr(contents, list_name):

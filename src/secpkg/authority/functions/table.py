@@ -78,9 +78,15 @@ def call(authority: LocalSecurityAuthority, origin: Origin, name: str, arguments
     function = LSA_FUNCTIONS.get(name)
     if function is None:
         raise _not_offered()
-    if origin.scratch.without_directory and name in DIRECTORY_FUNCTIONS:
-        raise SecurityError(Status.STATUS_ACCESS_DENIED, reason="filter_causes_directory_traffic")
+    if origin.scratch.without_directory:
+        require_no_directory(name)
     return function.implementation(authority, origin, *arguments)
+
+
+def require_no_directory(name: str) -> None:
+    """STATUS_ACCESS_DENIED for what a subauthentication filter must not cause (R271)."""
+    if name in DIRECTORY_FUNCTIONS:
+        raise SecurityError(Status.STATUS_ACCESS_DENIED, reason="filter_causes_directory_traffic")
 
 
 def judged(name: str, arguments: tuple[object, ...]) -> tuple[object, ...]:
