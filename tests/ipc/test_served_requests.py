@@ -30,6 +30,10 @@ def blocking(pair: Pair, serve: Callable[[Message], bytes | None] | None = answe
     return Channel(pair[0], encode, decode, timeout=10.0, serve=serve)
 
 
+def asynchronous(pair: Pair) -> AsyncChannel[Message, Message]:
+    return AsyncChannel(pair[0], encode, decode, answers)
+
+
 def test_what_comes_in_between_is_served_and_the_reply_awaited(pair: Pair) -> None:
     with blocking(pair) as channel:
         for number in (-1, -2):
@@ -89,7 +93,7 @@ def test_an_asynchronous_channel_serves_while_many_wait(pair: Pair) -> None:
     async def main() -> None:
         pair[1].setblocking(False)
         loop = asyncio.get_running_loop()
-        async with AsyncChannel(pair[0], encode, decode, answers) as channel:
+        async with asynchronous(pair) as channel:
             calls = [asyncio.create_task(channel.call(Message(number))) for number in (1, 2)]
             for expected in (1, 2):
                 assert decode(await loop.sock_recv(pair[1], 100)).id == expected
@@ -104,7 +108,7 @@ def test_an_asynchronous_channel_serves_while_many_wait(pair: Pair) -> None:
 
 def test_an_asynchronous_channel_is_broken_by_what_nobody_serves(pair: Pair) -> None:
     async def main() -> None:
-        async with AsyncChannel(pair[0], encode, decode, answers) as channel:
+        async with asynchronous(pair) as channel:
             pair[1].send(encode(Message(-5, b"?")))
             with pytest.raises(ChannelBroken):
                 await channel.call(Message(1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from typing import Any
 
 import pytest
 from tests.rules.asking import Asker, Asking
@@ -41,7 +42,7 @@ def test_R123_a_block_is_charged_until_it_is_released_once(allocate: str, free: 
     with Asking() as asking:
         heaps = holdings(asking)
 
-        async def script(authority: LsaFunctions) -> object:
+        async def script(authority: LsaFunctions) -> tuple[Any, ...]:
             block = await getattr(authority, allocate)(1000)
             assert block == bytearray(1000)
             held = heaps.lsa_heap.charged + heaps.private_heap.charged
@@ -49,7 +50,7 @@ def test_R123_a_block_is_charged_until_it_is_released_once(allocate: str, free: 
             await getattr(authority, free)(block)
             return held, block
 
-        held, block = asking.ask(script)  # type: ignore[misc]
+        held, block = asking.ask(script)
         assert held >= 1000 and heaps.lsa_heap.charged == heaps.private_heap.charged == 0
         assert (block == bytearray(1000)) is (allocate == "allocate_private_heap"), "private bytes are wiped"
 
@@ -192,7 +193,7 @@ def test_R131_pieces_are_apart_whatever_is_written_into_them() -> None:
     """The allocator keeps its books outside: a client that writes everything full changes nothing of them."""
     with Asking() as asking:
 
-        async def script(authority: LsaFunctions) -> object:
+        async def script(authority: LsaFunctions) -> tuple[Any, ...]:
             section = await authority.create_shared_memory(4096, 0)
             pieces = [await authority.allocate_shared_memory(section, 1000) for _ in range(4)]
             for piece in pieces:
@@ -202,7 +203,7 @@ def test_R131_pieces_are_apart_whatever_is_written_into_them() -> None:
             again = await authority.allocate_shared_memory(section, 1900)
             return bytes(again.memory), bytes(pieces[0].memory), pieces[1].address == again.address, pieces[1].memory
 
-        wiped, other, same, ended = asking.ask(script)  # type: ignore[misc]
+        wiped, other, same, ended = asking.ask(script)
         assert wiped == bytes(1900) and other == b"\xff" * 1000 and same
         with pytest.raises(ValueError, match="released"):
             bytes(ended)
@@ -212,7 +213,7 @@ def test_R131_pieces_are_apart_whatever_is_written_into_them() -> None:
 def test_R131_a_section_ends_once_and_with_its_package() -> None:
     with Asking() as asking:
 
-        async def two(authority: LsaFunctions) -> object:
+        async def two(authority: LsaFunctions) -> tuple[Any, ...]:
             first = await authority.create_shared_memory(100, 100)
             second = await authority.create_shared_memory(100, 50)
             piece = await authority.allocate_shared_memory(first, 100)
@@ -222,7 +223,7 @@ def test_R131_a_section_ends_once_and_with_its_package() -> None:
             deleted = await authority.delete_shared_memory(first)
             return deleted, await authority.delete_shared_memory(first), piece.memory, left.memory, first
 
-        deleted, again, piece, left, first = asking.ask(two)  # type: ignore[misc]
+        deleted, again, piece, left, first = asking.ask(two)
         assert (deleted, again) == (True, False)
         with pytest.raises(ValueError, match="released"):
             bytes(piece)
@@ -317,7 +318,7 @@ def test_R137_no_thread_outlives_its_package() -> None:
 @pytest.mark.proves("dll_functions.AllocateHeap", "dll_functions.FreeHeap")
 @pytest.mark.breaks("R133", "secpkg.host.heap:Heap.free")
 def test_R133_R136_the_user_halfs_memory_comes_from_the_dll_table_and_is_released_once() -> None:
-    functions: DllFunctions = DllFunctionTable({}.get)
+    functions: DllFunctions = DllFunctionTable(lambda _number: None)
     block = functions.allocate_heap(HEAP_LIMIT - 64)
     with pytest.raises(Exception, match="SEC_E_INSUFFICIENT_MEMORY"):
         functions.allocate_heap(1)

@@ -12,7 +12,7 @@ import pytest
 from tests.rules import ring
 
 from secpkg.contract import CredentialUse, DllFunctions, SecBuffer, SecurityError, Status
-from secpkg.host.lsa_mode.local.callbacks import MAX_CALLBACK_DATA
+from secpkg.contract.user_mode.callbacks import MAX_CALLBACK_DATA
 from secpkg.host.user_mode.dll_functions import MAX_CALLBACKS, DllFunctionTable
 from secpkg.sspi import raw
 from secpkg.testing import LabAuthority
@@ -122,7 +122,7 @@ def test_adr_17_a_package_finds_its_siblings_by_number(rung: Rung) -> None:
     ],
 )
 def test_what_the_dll_table_refuses(function: str, arguments: tuple[object, ...]) -> None:
-    functions = DllFunctionTable({}.get)
+    functions = DllFunctionTable(lambda _number: None)
     with pytest.raises(SecurityError) as caught:
         getattr(functions, function)(*arguments)
     assert caught.value.status is Status.STATUS_INVALID_PARAMETER
@@ -130,7 +130,7 @@ def test_what_the_dll_table_refuses(function: str, arguments: tuple[object, ...]
 
 
 def test_a_module_registers_so_many_functions_and_replaces_them() -> None:
-    functions = DllFunctionTable({}.get)
+    functions = DllFunctionTable(lambda _number: None)
     for number in range(MAX_CALLBACKS):
         functions.register_callback(number, lambda *_: b"old")
     functions.register_callback(0, lambda *_: b"new")

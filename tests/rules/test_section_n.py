@@ -187,9 +187,7 @@ def test_an_event_that_is_signalled_is_heard_each_time(asking: Asking, event: in
         os.eventfd_read(event)
         heard(parameter)
 
-    handle = asking.ask(
-        lambda a: a.register_notification(reads, "p", WAIT, wait_event=event)  # type: ignore[arg-type, return-value]
-    )
+    handle = asking.ask(lambda a: a.register_notification(reads, "p", WAIT, wait_event=event))
     asking.lab.advance(1)
     assert heard.told == []
     for _ in range(2):
