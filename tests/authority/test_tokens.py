@@ -110,7 +110,7 @@ def test_a_successful_claim_forgets_failures_and_another_status_counts_nothing_R
     call(world, origin, "audit_logon", LogonAudit(Status.STATUS_NO_LOGON_SERVERS, "alice"))
     assert world.store.lockout("alice", "uid:1000", world.now) == 0.0
     records = world.records("audit_logon")
-    assert len(records) == 6 and records[5].status == "STATUS_NO_LOGON_SERVERS"
+    assert len(records) == 6 and records[5].claimed["status"] == "STATUS_NO_LOGON_SERVERS"
     assert records[2].claimed["logon_id"] == 9 and records[2].claimed["impersonation_level"] == 3
     assert records[0].package == "Hello" and records[0].uid == 1000
 
