@@ -164,7 +164,7 @@ class ContextRequest(Value, frozen=True):
 
     ``requirements`` are ISC_REQ_* for an initiator and ASC_REQ_* for an acceptor; their bits differ (R174).
     ``channel_bindings`` is the application data of SECBUFFER_CHANNEL_BINDINGS; None when there is no such buffer
-    (R233).
+    (R233). They may carry flags (SspiSetChannelBindingFlags): `secpkg.contract.channel_bindings` takes them apart.
     """
 
     token: bytes = b""
