@@ -24,6 +24,7 @@ from secpkg.contract.values import (
     Continue,
     Lifespan,
     Names,
+    NeedMore,
     PackageInfo,
     Refused,
     Step,
@@ -63,7 +64,9 @@ class Talk:
 
 
 class Everything:
-    """The token of a leg says how it ends: ``more``, ``refuse``, or anything else. Every context takes at least one."""
+    """The token of a leg says how it ends: ``more``, ``refuse``, ``short`` (two bytes are missing), ``extra...`` (what
+    follows is left over), or it completes.
+    """
 
     def __init__(self, name: str = "Everything", capabilities: Capability = Capability.CONNECTION) -> None:
         self.info = PackageInfo(name, "all of it", capabilities, max_token=64)
@@ -109,6 +112,8 @@ class Everything:
 
     def _leg(self, credential: Held, context: Talk | None, request: ContextRequest) -> Step:
         self.requests.append(request)
+        if request.token == b"short":
+            return NeedMore(2)
         talk = context or Talk(credential)
         if context is None:
             self.contexts.append(talk)
@@ -118,7 +123,8 @@ class Everything:
             return Continue(b"go on", talk, expiry=self.expiry)
         if request.token == b"refuse":
             return Refused(Status.SEC_E_LOGON_DENIED, b"why not")
-        return Complete(talk, b"done", attributes=request.requirements, expiry=self.expiry)
+        left = len(request.token) - 5 if request.token.startswith(b"extra") else 0
+        return Complete(talk, b"done", leftover=left, attributes=request.requirements, expiry=self.expiry)
 
     async def delete_context(self, call: Call, context: object) -> None:
         self.deleted.append(context)
