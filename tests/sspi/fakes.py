@@ -164,6 +164,7 @@ class FakeChannel:
 
 class FakeLink:
     domain_name = "EXAMPLE"
+    clock = staticmethod(lambda: 1e9)
 
     def __init__(self, authority: FakeAuthority, trusted: bool) -> None:
         self.authority = authority

@@ -19,6 +19,7 @@ class AsyncSocketLink:
     def __init__(self, blocking: client.SocketLink) -> None:
         self._blocking = blocking
         self.domain_name = blocking.domain_name
+        self.clock = blocking.clock
         self.trusted = blocking.trusted
         self.close = blocking.close
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 
 import msgspec
 
@@ -29,6 +30,7 @@ class SocketLink:
     def __init__(self, channel: Channel[schema.ToAuthority, schema.FromAuthority], connected: schema.Connected) -> None:
         self._channel = channel
         self.domain_name = connected.domain_name
+        self.clock = time.time
         self.trusted = connected.trusted
         self.call = channel.call
         self.close = channel.close

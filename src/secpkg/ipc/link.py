@@ -55,6 +55,11 @@ class AuthorityLink(Protocol):
         ...
 
     @property
+    def clock(self) -> Callable[[], float]:
+        """The authority's clock, UTC seconds: what its contexts expire by."""
+        ...
+
+    @property
     def trusted(self) -> bool:
         """Whether the connection was made with LsaRegisterLogonProcess (R76)."""
         ...

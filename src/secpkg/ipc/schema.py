@@ -400,6 +400,23 @@ class LogonKey(Message, frozen=True):
     token: int = 0
 
 
+class DepositContextKey(Message, frozen=True):
+    """ExportSecurityContext: keep the key of a sealed context until somebody imports it. ``digest`` is the SHA-256 of
+    what was sealed.
+    """
+
+    id: int
+    digest: bytes
+    key: bytes
+
+
+class RedeemContextKey(Message, frozen=True):
+    """ImportSecurityContext: the key of a sealed context, `Answered` with bytes, once."""
+
+    id: int
+    digest: bytes
+
+
 class ListSessions(Message, frozen=True):
     """LsaEnumerateLogonSessions."""
 
@@ -514,6 +531,8 @@ ToAuthority = (
     | TokenDescriptor
     | AdoptToken
     | LogonKey
+    | DepositContextKey
+    | RedeemContextKey
     | ListSessions
     | GetSession
     | QueryDomainPolicy

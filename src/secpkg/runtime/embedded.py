@@ -267,6 +267,10 @@ class LocalLink:
     def closed(self) -> bool:
         return self._why is not None or self._connection.closed
 
+    @property
+    def clock(self) -> Callable[[], float]:
+        return self._embedded.machine.authority.clock
+
     def _exchange(self, message: ToAuthority) -> tuple[FromAuthority, object]:
         if self._why is not None or self._connection.closed:
             raise (self._why or ChannelClosed)("the connection is closed")

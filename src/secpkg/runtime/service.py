@@ -35,6 +35,7 @@ from secpkg.ipc.schema import (
     CloseToken,
     Connect,
     Connected,
+    DepositContextKey,
     Done,
     DuplicateToken,
     Failed,
@@ -54,6 +55,7 @@ from secpkg.ipc.schema import (
     PackageList,
     PackageNumber,
     PackageOpened,
+    RedeemContextKey,
     RedeemToken,
     ReleaseReference,
     SessionData,
@@ -212,6 +214,12 @@ class Service:
             reply(PackageNumber(number, authority.packages.find(message.name).package_id))
         elif isinstance(message, LogonKey):
             reply(Answered(number, msgspec.Raw(encode(authority.logon_key(connection, message.token)))))
+        elif isinstance(message, DepositContextKey):
+            authority.exported_contexts.deposit(connection.caller.uid, message.digest, message.key)
+            reply(Done(number))
+        elif isinstance(message, RedeemContextKey):
+            key = authority.exported_contexts.redeem(connection.caller.uid, message.digest)
+            reply(Answered(number, msgspec.Raw(encode(key))))
         elif isinstance(message, LookupProvider):
             reply(PackageNumber(number, provider(authority, message.provider).package_id))
         elif isinstance(message, FreeBuffer):

@@ -221,7 +221,10 @@ class WorkerBackend:
                 raise SecurityError(Status.SEC_E_INTERNAL_ERROR, reason="mapped_context_missing")
             return None
         user = self._user or self._user_package()
-        return map_context(user.table, packed, integrity=integrity, confidentiality=confidentiality)
+        context = map_context(user.table, packed, integrity=integrity, confidentiality=confidentiality)
+        if leg.expiry != NEVER:
+            context.expire(leg.expiry, self.opened.connection.link.clock)
+        return context
 
     def _user_package(self) -> UserPackage:
         from secpkg.host.user_mode.load import user_package
@@ -356,9 +359,11 @@ class ProviderBackend:
         raise SecurityError(Status.SEC_E_INTERNAL_ERROR, reason="package_result")
 
     def map(self, leg: Leg | schema.Stepped, *, integrity: bool, confidentiality: bool) -> UserContext | None:
-        return UserContext(
+        context = UserContext(
             self.provider.table, _object(leg.context), integrity=integrity, confidentiality=confidentiality, delete=""
         )
+        context.expire(leg.expiry, time.time)
+        return context
 
     async def delete(self, context: object) -> None:
         self._optional("delete_security_context", context)

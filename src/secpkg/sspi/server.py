@@ -23,6 +23,8 @@ class Server(BlockingParty):
     when there is one (R188).
     """
 
+    _accepts = True
+
     def __init__(
         self,
         package: str,

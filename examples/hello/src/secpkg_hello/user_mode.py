@@ -36,12 +36,16 @@ from secpkg.contract import (
     Status,
     UserModuleTables,
 )
-from secpkg.contract.flags import SECQOP_WRAP_NO_ENCRYPT, BufferFlag, BufferType
+from secpkg.contract.flags import SECPKG_CONTEXT_EXPORT_RESET_NEW, SECQOP_WRAP_NO_ENCRYPT, BufferFlag, BufferType
+from secpkg.contract.user_mode.ssp import ExportedContext
+from secpkg.contract.values import TokenReference
 from secpkg_hello.packed_context import PackedContext
 
 _NONCE = struct.Struct(">IQ")
 _NONCE_SIZE = _NONCE.size
 _pack, _unpack = _NONCE.pack, _NONCE.unpack
+_COUNTERS = struct.Struct(">BQQ")  # version, numbers of the next messages out and in; the packed context follows
+_EXPORT = 1
 _ULONG = 0xFFFFFFFF
 _TEXT, _TAG = slice(-16), slice(-16, None)
 _TRAILER = _NONCE.size + 16
@@ -167,6 +171,25 @@ class Hello:
             raise _no_seal(0)
         data.data = _open(context, context.incoming.seal, token.data, data.data, covered, sequence_number, room)
         return 0
+
+    def export_security_context(self, context: Context, flags: int) -> ExportedContext:
+        """SpExportSecurityContext: the packed context behind the numbers of both directions.
+
+        RESET_NEW would let the copy begin again with keys that were used: only a context without messages is reset.
+        """
+        counters = _COUNTERS.pack(_EXPORT, context.outgoing.number, context.incoming.number)
+        if flags & SECPKG_CONTEXT_EXPORT_RESET_NEW and (context.outgoing.number or context.incoming.number):
+            raise SecurityError(Status.SEC_E_NOT_SUPPORTED, reason="reset_would_repeat_nonces")
+        return ExportedContext(counters + context.packed.pack())
+
+    def import_security_context(self, packed_context: bytes, token: TokenReference | None) -> Context:
+        """SpImportSecurityContext."""
+        if len(packed_context) <= _COUNTERS.size or packed_context[0] != _EXPORT:
+            raise SecurityError(Status.SEC_E_UNKNOWN_CREDENTIALS, reason="exported_context_malformed")
+        _, outgoing, incoming = _COUNTERS.unpack_from(packed_context)
+        context = Context(PackedContext.unpack(packed_context[_COUNTERS.size :]))
+        context.outgoing.number, context.incoming.number = outgoing, incoming
+        return context
 
     def query_context_attributes(self, context: Context, attribute: int) -> ContextAttributes:
         """SpQueryContextAttributes; the session key is one derived for the application, not ours."""

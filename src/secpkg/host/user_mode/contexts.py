@@ -30,7 +30,6 @@ from secpkg.host.user_mode.calls import (
     not_negotiated,
     package_call,
     package_fault,
-    refuse,
     until,
 )
 from secpkg.host.user_mode.messages import TYPE_MASK
@@ -275,9 +274,11 @@ class UserContext(BufferFunctions):
             setattr(self, name, until(at, clock, getattr(self, name)))
 
     @implements("user_mode", "SpExportSecurityContext")
-    def export(self, flags: int) -> object:
-        """SpExportSecurityContext, alone: no message passes meanwhile, so that what is exported is one state of both
-        directions. What the package returns is the caller's to check.
+    def export(self, flags: int) -> tuple[object, Callable[[], None]]:
+        """SpExportSecurityContext: what the package returned, and how to take it back.
+
+        No message passes meanwhile, so what is exported is one state of both directions; and from now on this context
+        only receives, because its sending keys and their counter have another holder (lock 6).
         """
         function = self.function("export_security_context")
         try:
@@ -285,14 +286,19 @@ class UserContext(BufferFunctions):
         except IndexError:
             raise busy() from None
         try:
-            refuse(self._sign)
-            return self._use(self._receiver, function, (flags,))
+            if self._sign is exported:
+                exported()
+            value = self._use(self._receiver, function, (flags,))
+            before = self._hide, self._seal, self._sign
+            self._hide = self._seal = self._sign = exported
         finally:
             self._sender.append(sender)
 
-    def stop_sending(self) -> None:
-        """The sending keys and their counter have another holder (lock 6): from now on this context only receives."""
-        self._hide = self._seal = self._sign = exported
+        def resume() -> None:
+            if self._alive:
+                self._hide, self._seal, self._sign = before
+
+        return value, resume
 
     @implements("user_mode", "SpDeleteContext (user mode)")
     def delete(self) -> None:
@@ -344,3 +350,10 @@ def map_context(table: Table, packed: bytes, *, integrity: bool, confidentiality
     return UserContext(
         table, context, integrity=integrity, confidentiality=confidentiality, delete="delete_user_mode_context"
     )
+
+
+@implements("user_mode", "SpImportSecurityContext")
+def import_context(table: Table, packed: bytes, *, integrity: bool, confidentiality: bool, delete: str) -> UserContext:
+    """SpImportSecurityContext: the context that another process exported. Its access token is the host's to keep."""
+    context = package_call(table["import_security_context"], check_packed_context(packed), None)
+    return UserContext(table, context, integrity=integrity, confidentiality=confidentiality, delete=delete)

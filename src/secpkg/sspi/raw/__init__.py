@@ -36,10 +36,8 @@ from secpkg.sspi.raw.contexts import (
     complete_auth_token,
     delegate_security_context,
     delete_security_context,
-    export_security_context,
     free_context_buffer,
     impersonate_security_context,
-    import_security_context,
     initialize_security_context,
     query_context_attributes,
     query_context_attributes_ex,
@@ -120,6 +118,7 @@ from secpkg.sspi.raw.sasl_profiles import (
     sasl_get_profile_package,
     sasl_identify_package,
 )
+from secpkg.sspi.raw.transfer import export_security_context, import_security_context
 
 __all__ = [
     "ContextHandle",

@@ -214,23 +214,6 @@ def free_context_buffer(buffer: object = None) -> Status:
     return Status.SEC_E_OK
 
 
-_MOVING = "two holders of one sending key are not excluded yet (lock 6)"
-
-
-@implements("sspi", "ExportSecurityContext", "unsupported", _MOVING)
-def export_security_context(context: ContextHandle, flags: int) -> tuple[Status, bytes | None, AccessToken | None]:
-    """ExportSecurityContext: not built. Page: sspi/nf-sspi-exportsecuritycontext."""
-    return Status.SEC_E_UNSUPPORTED_FUNCTION, None, None
-
-
-@implements("sspi", "ImportSecurityContext", "unsupported", _MOVING)
-def import_security_context(
-    package: str, packed_context: bytes, token: AccessToken | None = None
-) -> tuple[Status, ContextHandle | None]:
-    """ImportSecurityContext: not built. Page: sspi/nf-sspi-importsecuritycontextw."""
-    return Status.SEC_E_UNSUPPORTED_FUNCTION, None
-
-
 @implements("sspi", "SetContextAttributes")
 def set_context_attributes(context: ContextHandle | None, attribute: int, value: bytes) -> Status:
     """SetContextAttributes: at most 64 KiB; SEC_E_UNSUPPORTED_FUNCTION where the package lets nobody set it, which in
