@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.authority.world import OTHER, PASSWORD, ROOT, USER, Function, World, raising
 
-from secpkg.authority.logon import MAX_PROFILE
+from secpkg.authority.logon_grant import MAX_PROFILE
 from secpkg.authority.policy import Policy
 from secpkg.authority.targets import PackageTarget
 from secpkg.contract.flags import ImpersonationLevel, LogonType, PrimaryCredentialFlag

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from tests.authority.world import PASSWORD, World, raising
+from tests.authority.world import PASSWORD, Function, World, raising
 from tests.rules.packages import Badge, Initialize, badge, records
 
 import secpkg
@@ -220,7 +220,7 @@ def test_secrets_are_for_modules_that_may_see_them() -> None:
             assert isinstance(result, LogonResult) and isinstance(result.primary_credentials, PrimaryCredential)
             seen[name] += [request.password, result.primary_credentials.password, result.supplemental_credentials]
 
-        more = {"pre_logon_user_surrogate": before, "post_logon_user_surrogate": after}
+        more: dict[str, Function] = {"pre_logon_user_surrogate": before, "post_logon_user_surrogate": after}
         world.add_package(name, more, granted=granted)
     world.logon(world.connect(), hello)
     assert seen == {"Guard": [None, None, None, ()], "Trusted": [PASSWORD, PASSWORD, PASSWORD, ()]}

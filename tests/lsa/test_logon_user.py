@@ -69,7 +69,11 @@ def test_R66_token_groups_need_the_privilege(lab: LabAuthority) -> None:
     done, error, made = raw.logon_user_ex_ex_w("alice", ".", PASSWORD, 2, DEFAULT, [EXTRA], authority=lab)
     assert (done, error) == (True, 0) and made is not None and EXTRA in made.token.groups
     assert made.profile_buffer == PROFILE
+    connections = lab.embedded.machine.authority.connections
+    held = len(connections)
     made.token.close()
+    assert len(connections) == held - 1, "the connection that was made for it"
+    assert raw.free_return_buffer(made.profile_buffer) is Status.STATUS_SUCCESS
     with secpkg.lsa.connect(lab) as untrusted:
         outcome = raw.logon_user_ex_ex_w("alice", ".", PASSWORD, 2, DEFAULT, [EXTRA], authority=untrusted)
         assert outcome == (False, PRIVILEGE_NOT_HELD, None)
@@ -77,6 +81,7 @@ def test_R66_token_groups_need_the_privilege(lab: LabAuthority) -> None:
         assert done and made is not None and EXTRA not in made.token.groups
         made.token.close()
     assert raw.logon_user_ex_ex_w("alice", ".", PASSWORD, 2, DEFAULT, ["alice"], authority=lab)[1] == INVALID_PARAMETER
+    assert len(connections) == held - 1, "also after a refusal"
 
 
 def test_token_groups_without_the_privilege_end_before_anyone_is_asked(
@@ -118,7 +123,7 @@ def test_R53_what_is_refused_ends_with_its_windows_error(
     lab.add_user("bob")
     lab.embedded.machine.authority.store.update("bob", enabled=False)
     for function in (raw.logon_user_w, raw.logon_user_ex, raw.logon_user_ex_ex_w):
-        assert function(*arguments, authority=lab) == (False, error, None)  # type: ignore[operator]
+        assert function(*arguments, authority=lab) == (False, error, None)  # type: ignore[arg-type]
     assert not lab.embedded.machine.authority.sessions
 
 

@@ -223,7 +223,7 @@ def test_the_pleasant_floor_keeps_no_buffers(lab: LabAuthority) -> None:
 @pytest.mark.proves("lsa_logon.LsaCallAuthenticationPackage")
 @pytest.mark.breaks("R77", "secpkg.ipc.link:status_of")
 def test_R77_the_services_own_result_is_apart(lab: LabAuthority, handle: secpkg.lsa.Lsa, number: int) -> None:
-    status, reply = raw.call_authentication_package(handle, number, bytearray(b"x"))
+    status, reply = raw.call_authentication_package(handle, number, bytearray(b"x"))  # type: ignore[arg-type]
     assert status is OK and reply is not None and (reply.data, reply.protocol_status) == (b"untrusted x", OK)
     _, process, _ = raw.register_logon_process("tests", lab)
     assert process is not None

@@ -215,7 +215,9 @@ def test_R88_one_package_calls_another_by_name() -> None:
     caller, callee = Later(script), Callee()
     with lab_of(caller, callee) as lab:
         assert ask(lab, b"x")[0] is OK
-    ((plain, kept, base),) = caller.found  # type: ignore[misc]
+    (found,) = caller.found
+    assert isinstance(found, tuple)
+    plain, kept, base = found
     assert base, "what the application sent has an address"
     assert plain == ProtocolReply(b"answer to 1", Status.STATUS_MORE_ENTRIES) and kept.data == b"answer to 2"
     assert callee.seen == [

@@ -15,6 +15,7 @@ from secpkg.contract.flags import LogonType
 from secpkg.contract.implements import implements
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import QuotaLimits
+from secpkg.ipc import schema
 from secpkg.ipc.access_token import AccessToken
 from secpkg.ipc.connection import Connection, shared
 from secpkg.ipc.link import run
@@ -42,6 +43,16 @@ class LoggedOnUser(msgspec.Struct, frozen=True):
     profile_buffer: ReturnBytes
     quota_limits: QuotaLimits | None
     """Only with a primary token (R65)."""
+
+
+class _OnlyToken(AccessToken):
+    """The token of a connection that was made for it alone, and ends with it."""
+
+    __slots__ = ()
+
+    def close(self) -> None:
+        super().close()
+        self._connection.close()
 
 
 @implements("lsa_logon", "LogonUser")
@@ -129,26 +140,46 @@ def _logged_on(
     new_credentials = logon_type == LogonType.NEW_CREDENTIALS
     if logon_type not in LOGON32_LOGON or (new_credentials and provider != LOGON32_PROVIDER_WINNT50):
         raise SecurityError(Status.STATUS_INVALID_LOGON_TYPE, reason="logon_type")
-    connection = _connection(authority, trusted=bool(groups))
-    place = connection.link.domain_name if domain == "." else domain or ""
-    request = operations.logon_request(LogonType(logon_type), username, place, password, local_groups=groups)
-    package = run(operations.provider(connection, provider))
-    made, opened = run(operations.logon(connection, package, request, keep=True))
-    token = AccessToken(connection, opened)
+    alone = bool(groups) and not isinstance(authority, Lsa)
+    connection = _registered(authority) if alone else _connection(authority)
+    try:
+        made, opened = _made(connection, username, domain, password, LogonType(logon_type), provider, groups)
+    except SecurityError:
+        if alone:
+            connection.close()
+        raise
+    token = _OnlyToken(connection, opened) if alone else AccessToken(connection, opened)
     profile = leased_bytes(connection, made.profile, made.buffer)
     return LoggedOnUser(token, token.user, profile, made.quotas)
 
 
-def _connection(authority: object, *, trusted: bool) -> Connection:
+def _made(
+    connection: Connection,
+    username: str,
+    domain: str | None,
+    password: str | None,
+    logon_type: LogonType,
+    provider: int,
+    groups: tuple[str, ...],
+) -> tuple[schema.LoggedOn, schema.TokenOpened]:
+    place = connection.link.domain_name if domain == "." else domain or ""
+    request = operations.logon_request(logon_type, username, place, password, local_groups=groups)
+    package = run(operations.provider(connection, provider))
+    return run(operations.logon(connection, package, request, keep=True))
+
+
+def _registered(authority: object) -> Connection:
+    try:
+        return client.register_logon_process(_PROCESS_NAME, authority)._connection
+    except SecurityError as refused:
+        if refused.status is Status.STATUS_PORT_CONNECTION_REFUSED:
+            raise SecurityError(Status.STATUS_PRIVILEGE_NOT_HELD, reason="tcb_privilege_missing") from None
+        raise
+
+
+def _connection(authority: object) -> Connection:
     if isinstance(authority, Lsa):
         return connection_of(authority)
-    if trusted:
-        try:
-            return client.register_logon_process(_PROCESS_NAME, authority)._connection
-        except SecurityError as refused:
-            if refused.status is Status.STATUS_PORT_CONNECTION_REFUSED:
-                raise SecurityError(Status.STATUS_PRIVILEGE_NOT_HELD, reason="tcb_privilege_missing") from None
-            raise
     session = current.get()
     if session is not None and session.applies_to(authority):
         return session.connection
