@@ -9,6 +9,7 @@ import sys
 import types
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -164,11 +165,12 @@ def test_what_claims_to_work_is_unproven_until_it_is_proven_and_after_each_chang
 
 @pytest.mark.usefixtures("raw")
 def test_a_function_without_a_source_is_unproven() -> None:
-    namespace: dict[str, Callable[..., object]] = {}
+    namespace: dict[str, Any] = {"__name__": "of_no_file"}
     exec("def nowhere(): ...", namespace)
-    claim = Implementation(namespace["nowhere"], "working", "")
-    with pytest.raises(sources.NoSource):
-        kit.function_state(functions()[0], kit.Claims({(functions()[0].table, functions()[0].function): claim}, {}, {}))
+    mark = Implementation(namespace["nowhere"], "working", "")
+    claimed = kit.Claims({("sspi", "MakeSignature"): mark}, {}, {}, {"sspi.MakeSignature": "0" * 24})
+    state = one("sspi", "MakeSignature", claimed)
+    assert (state.state, state.where, state.reason) == ("unproven", "of_no_file", "its source is not at hand")
 
 
 @pytest.mark.usefixtures("raw")

@@ -43,6 +43,8 @@ def main(arguments: list[str] | None = None) -> int:
         return bool(stale)
     claimed = kit.claims()
     collected = collect(options.files or marked_files(options.root))
+    if options.write:
+        record.remember(collected, claimed, options.root)
     only = {line.partition(":")[0] for line in stale} if options.stale else None
 
     def chosen(key: str) -> bool:

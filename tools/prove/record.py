@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
-from tools.prove.collect import ROOT
+from tools.prove.collect import ROOT, Collected
 from tools.prove.swap import NoStub, function_of
 from tools.rules import marked_rules
 
@@ -20,6 +21,20 @@ def test_digest(name: str, root: Path) -> str:
     path, _, qualname = name.partition("::")
     file = str(root / path)
     return sources.digest_of(file, sources.named(file, qualname.replace("::", ".")))
+
+
+def remember(collected: Collected, claimed: kit.Claims, root: Path) -> None:
+    """Read now what will be written later: what is proven is what was there at the start, should a file change."""
+    tests = {test.name for several in collected.proves.values() for test in several}
+    for name in tests | {one.test.name for one in collected.breaks}:
+        test_digest(name, root)
+    for row in functions():
+        claim = kit.implementation(row, claimed)
+        if claim is not None and claim.state == "working":
+            sources.digest(claim.where)
+    for one in collected.breaks:
+        with contextlib.suppress(NoStub):
+            sources.digest(function_of(one.target))
 
 
 def function_proof(key: str, tests: list[str], claimed: kit.Claims, root: Path) -> proof.Proof:

@@ -160,7 +160,8 @@ def function_state(row: Function, claimed: Claims) -> FunctionState:
     """The state of one documented function; see `function_states`."""
     claim = implementation(row, claimed)
     python, found = place(row)
-    where = _line(claim.where if claim is not None else found) if claim or found else _row_line(row)
+    source = claim.where if claim is not None else found
+    where = _line(source) if source is not None else _row_line(row)
 
     def is_in(state: State, reason: str) -> FunctionState:
         return FunctionState(row.table, row.function, python, where, state, reason)
@@ -246,10 +247,12 @@ def _methods(module: str) -> dict[str, Callable[..., object]]:
     }
 
 
-def _line(where: Callable[..., object] | None) -> str:
-    """File and line of the ``def`` or ``class`` of a callable, behind decorators and bound arguments."""
-    assert where is not None
-    file, line = sources.place(where)
+def _line(where: Callable[..., object]) -> str:
+    """File and line of the ``def`` or ``class`` of a callable; its module, where the source is not at hand."""
+    try:
+        file, line = sources.place(where)
+    except sources.NoSource:
+        return str(getattr(where, "__module__", ""))
     return f"{_relative(file)}:{line}"
 
 
