@@ -19,6 +19,7 @@ import select
 import socket
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from secpkg.authority.passthrough import PassthroughCall
@@ -406,7 +407,7 @@ class Endpoint:
             if self._listener is not None and fd == self._listener.fileno():
                 self._accept(self._listener)
             elif (link := self.links.get(fd)) is not None:
-                self._guarded(link, lambda link=link, events=events: link.ready(events))
+                self._guarded(link, partial(link.ready, events))
         now = self.clock()
         for link in [link for link in self.links.values() if link.deadline <= now]:
             self._guarded(link, link.expired)

@@ -77,9 +77,10 @@ def asked(body: bytes) -> PassthroughCall:
 def answered(body: bytes) -> Answer:
     """The answer of a frame. `WireFault` (``answer_invalid``)."""
     try:
-        return _decode_answer(body)
+        answer: Answer = _decode_answer(body)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         raise WireFault("answer_invalid") from None
+    return answer
 
 
 class OneFrame:
