@@ -132,6 +132,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.
     return root, prove(root, "--write", *(word for name in ONLY for word in ("--only", name)))
 
 
+@pytest.mark.slow
 def test_the_verdicts(planted: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     root, done = planted
     assert done.returncode == 1
@@ -156,6 +157,7 @@ def test_the_verdicts(planted: tuple[Path, subprocess.CompletedProcess[str]]) ->
     assert set(proven.rules) == {KEEPS, PROPERTY}
 
 
+@pytest.mark.slow
 def test_what_is_written_is_current_until_a_word_changes(
     planted: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
@@ -184,6 +186,10 @@ def test_what_is_written_is_current_until_a_word_changes(
         f"{KEEPS}: tests/test_planted.py::test_ with secpkg.contract.reference:python_name was never proven"
         in check.stderr
     )
+    assert prove(root, "--stale", "--only", KEEPS, "--only", "lsa_mode.SpGetInfo", "--write").returncode == 1
+    proven = proof.read(root / "proven.json")
+    assert next(iter(proven.rules[KEEPS].values())).tests.keys() == {"tests/test_planted.py::test_"}
+    assert "lsa_mode.SpGetInfo" not in proven.functions, "its test fails as it is now"
 
 
 def test_a_file_is_read_as_it_was_written(tmp_path: Path) -> None:

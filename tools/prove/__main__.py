@@ -53,9 +53,10 @@ def main(arguments: list[str] | None = None) -> int:
 
     report = prove(collected, claimed, chosen, at_a_time=options.j)
     report.show(verbose=options.v)
-    partial = bool(options.files or options.only or options.stale)
-    if options.write and (partial or report.whole):
-        proof.write(written(known if partial else proof.Proven(), report, claimed, options.root), options.file)
+    if options.write and (report.whole or options.files or options.only or options.stale):
+        if not options.files:  # every test was looked at: what it did not prove again is not proven
+            report.tried.update(key for key in (*known.functions, *known.rules) if chosen(key))
+        proof.write(written(known, report, claimed, options.root), options.file)
     return not report.whole
 
 
