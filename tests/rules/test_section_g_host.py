@@ -317,6 +317,7 @@ def test_R137_no_thread_outlives_its_package() -> None:
 
 @pytest.mark.proves("dll_functions.AllocateHeap", "dll_functions.FreeHeap")
 @pytest.mark.breaks("R133", "secpkg.host.heap:Heap.free")
+@pytest.mark.breaks("R136", "secpkg.host.user_mode.dll_functions:DllFunctionTable.free_heap")
 def test_R133_R136_the_user_halfs_memory_comes_from_the_dll_table_and_is_released_once() -> None:
     functions: DllFunctions = DllFunctionTable(lambda _number: None)
     block = functions.allocate_heap(HEAP_LIMIT - 64)

@@ -196,8 +196,9 @@ class Machine:
     def _package_changed(self, event: PackageEvent, entry: PackageEntry) -> None:
         kind = PackageChange.LOAD if event == "load" else PackageChange.UNLOAD
         change = PackageChangeEvent(kind, entry.package_id, entry.name)
-        for port in tuple(self.service.ports.values()):
-            port.package_changed(change)
+        for key, port in tuple(self.service.ports.items()):
+            if event == "unload" or key != entry.module:  # what a module loads itself is no news to it
+                port.package_changed(change)
 
     def _died(self, module: Module) -> None:
         for package_id in module.packages:

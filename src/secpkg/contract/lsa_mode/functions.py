@@ -13,6 +13,7 @@ from typing import Protocol
 
 from secpkg.contract.flags import (
     CallAttribute,
+    CallFlags,
     ImpersonationLevel,
     LogonType,
     NameType,
@@ -150,11 +151,15 @@ class LsaHeap(Protocol):
     """Memory that passes between package and LSA (R123): no Python work, only the duty (spec/README 11)."""
 
     def allocate_lsa_heap(self, length: int) -> Awaitable[bytearray]:
-        """AllocateLsaHeap. Page: ntsecpkg/nc-ntsecpkg-lsa_allocate_lsa_heap."""
+        """AllocateLsaHeap: zeros, charged to the package until they are freed, or nobody holds them.
+        STATUS_NO_MEMORY. Page: ntsecpkg/nc-ntsecpkg-lsa_allocate_lsa_heap.
+        """
         ...
 
     def free_lsa_heap(self, base: bytearray) -> Awaitable[None]:
-        """FreeLsaHeap. Page: ntsecpkg/nc-ntsecpkg-lsa_free_lsa_heap."""
+        """FreeLsaHeap: STATUS_INVALID_PARAMETER for what is no block of this heap, and for the second time.
+        Page: ntsecpkg/nc-ntsecpkg-lsa_free_lsa_heap.
+        """
         ...
 
 
@@ -190,27 +195,35 @@ class Callers(Protocol):
     """Who is calling."""
 
     def get_client_info(self) -> Awaitable[ClientInfo]:
-        """GetClientInfo (R140). Page: ntsecpkg/nc-ntsecpkg-lsa_get_client_info."""
+        """GetClientInfo (R140). STATUS_UNSUCCESSFUL where nobody calls: at start-up, in a callback.
+        Page: ntsecpkg/nc-ntsecpkg-lsa_get_client_info.
+        """
         ...
 
     def get_client_info_ex(self) -> Awaitable[ClientInfo]:
-        """GetClientInfoEx. Header NTSecPKG.h."""
+        """GetClientInfoEx: as `get_client_info`. Header NTSecPKG.h (docs/adr/0017)."""
         ...
 
     def get_call_info(self) -> Awaitable[CallInfo]:
         """GetCallInfo (R141). Page: ntsecpkg/nc-ntsecpkg-lsa_get_call_info."""
         ...
 
-    def get_extended_call_flags(self) -> Awaitable[int]:
-        """GetExtendedCallFlags (SECPKG_CALLFLAGS_*). Header NTSecPKG.h."""
+    def get_extended_call_flags(self) -> Awaitable[CallFlags]:
+        """GetExtendedCallFlags: FORCE_SUPPLIED for a caller that shows no logon session. Header NTSecPKG.h
+        (docs/adr/0017).
+        """
         ...
 
     def query_client_request(self, query_type: int) -> Awaitable[int]:
-        """QueryClientRequest: 1 asks for the session before logon. Header NTSecPKG.h."""
+        """QueryClientRequest: 1 asks for the session before logon, the one that the caller shows.
+        STATUS_NO_SUCH_LOGON_SESSION, STATUS_INVALID_PARAMETER. Header NTSecPKG.h (docs/adr/0017).
+        """
         ...
 
     def impersonate_client(self) -> Awaitable[None]:
-        """ImpersonateClient (R138). Page: legacy aa375494."""
+        """ImpersonateClient (R138): where the client is the user that the module runs as; there is nothing to revert.
+        Else STATUS_PRIVILEGE_NOT_HELD, and the request is to be abandoned. Page: legacy aa375494.
+        """
         ...
 
 
@@ -399,7 +412,7 @@ class ProtectedMemory(Protocol):
     """Secrets in memory."""
 
     def protect_memory(self, buffer: bytearray) -> Awaitable[None]:
-        """LsaProtectMemory: encrypts in place (R121). Page: ntsecpkg/nc-ntsecpkg-lsa_protect_memory."""
+        """LsaProtectMemory: encrypts in place (R121), 1 MiB at most. Page: ntsecpkg/nc-ntsecpkg-lsa_protect_memory."""
         ...
 
     def unprotect_memory(self, buffer: bytearray) -> Awaitable[None]:
@@ -407,15 +420,19 @@ class ProtectedMemory(Protocol):
         ...
 
     def allocate_private_heap(self, length: int) -> Awaitable[bytearray]:
-        """AllocatePrivateHeap. Page: ntsecpkg/nc-ntsecpkg-lsa_allocate_private_heap."""
+        """AllocatePrivateHeap: as `LsaHeap.allocate_lsa_heap`; the bytes are wiped when they are released.
+        Page: ntsecpkg/nc-ntsecpkg-lsa_allocate_private_heap.
+        """
         ...
 
     def free_private_heap(self, base: bytearray) -> Awaitable[None]:
-        """FreePrivateHeap. Page: ntsecpkg/nc-ntsecpkg-lsa_free_private_heap."""
+        """FreePrivateHeap: as `LsaHeap.free_lsa_heap`. Page: ntsecpkg/nc-ntsecpkg-lsa_free_private_heap."""
         ...
 
     def map_buffer(self, buffer: SecBuffer) -> Awaitable[SecBuffer]:
-        """MapBuffer (R128). Page: ntsecpkg/nc-ntsecpkg-lsa_map_buffer."""
+        """MapBuffer (R128): of a buffer that the client marked SECBUFFER_UNMAPPED a read-only view, valid for this call
+        only; any other is repeated as a descriptor. Page: ntsecpkg/nc-ntsecpkg-lsa_map_buffer.
+        """
         ...
 
 
@@ -423,19 +440,27 @@ class SharedMemory(Protocol):
     """Sections shared with clients, whose contents nobody may trust (R131)."""
 
     def create_shared_memory(self, max_size: int, initial_size: int) -> Awaitable[int]:
-        """CreateSharedMemory. Page: ntsecpkg/nc-ntsecpkg-lsa_create_shared_memory."""
+        """CreateSharedMemory: the handle of a section (docs/adr/0016). STATUS_INVALID_PARAMETER, STATUS_NO_MEMORY,
+        STATUS_INSUFFICIENT_RESOURCES. Page: ntsecpkg/nc-ntsecpkg-lsa_create_shared_memory.
+        """
         ...
 
     def allocate_shared_memory(self, shared_memory: int, size: int) -> Awaitable[SharedPiece]:
-        """AllocateSharedMemory. Page: ntsecpkg/nc-ntsecpkg-lsa_allocate_shared_memory."""
+        """AllocateSharedMemory: STATUS_INVALID_HANDLE, STATUS_INVALID_PARAMETER, STATUS_NO_MEMORY.
+        Page: ntsecpkg/nc-ntsecpkg-lsa_allocate_shared_memory.
+        """
         ...
 
     def free_shared_memory(self, shared_memory: int, memory: int) -> Awaitable[None]:
-        """FreeSharedMemory. Page: ntsecpkg/nc-ntsecpkg-lsa_free_shared_memory."""
+        """FreeSharedMemory, by the piece's address: STATUS_INVALID_HANDLE, STATUS_INVALID_PARAMETER.
+        Page: ntsecpkg/nc-ntsecpkg-lsa_free_shared_memory.
+        """
         ...
 
     def delete_shared_memory(self, shared_memory: int) -> Awaitable[bool]:
-        """DeleteSharedMemory. Page: ntsecpkg/nc-ntsecpkg-lsa_delete_shared_memory."""
+        """DeleteSharedMemory: False when there is no such section. Page:
+        ntsecpkg/nc-ntsecpkg-lsa_delete_shared_memory.
+        """
         ...
 
 
@@ -452,7 +477,12 @@ class Notifications(Protocol):
         interval_minutes: int = 0,
         wait_event: int | None = None,
     ) -> Awaitable[int]:
-        """RegisterNotification (R249-R254). Page: ntsecpkg/nc-ntsecpkg-lsa_register_notification."""
+        """RegisterNotification (R249-R254): ``function(parameter)``, plain or ``async def``, is called later, for no
+        client; for an event it is given a `secpkg.contract.lsa_mode.events.EventNotify`. ``wait_event`` is a descriptor
+        that becomes readable. Calls of one notification do not overlap, and end with the package. Returns the handle
+        for `cancel_notification`. STATUS_INVALID_PARAMETER, STATUS_INSUFFICIENT_RESOURCES.
+        Page: ntsecpkg/nc-ntsecpkg-lsa_register_notification.
+        """
         ...
 
     def cancel_notification(self, notify_handle: int) -> Awaitable[None]:
@@ -460,7 +490,10 @@ class Notifications(Protocol):
         ...
 
     def create_thread(self, function: Callable[[object], object], parameter: object) -> Awaitable[int]:
-        """CreateThread (R137). Page: ntsecpkg/nc-ntsecpkg-lsa_create_thread."""
+        """CreateThread (R137): ``function(parameter)``, plain or ``async def``, runs soon, when nothing else of the
+        module does; it is no thread of the system and must not block. What it raises goes to the trace. Returns its
+        handle. STATUS_INSUFFICIENT_RESOURCES. Page: ntsecpkg/nc-ntsecpkg-lsa_create_thread.
+        """
         ...
 
 
@@ -468,17 +501,19 @@ class ClientCallbacks(Protocol):
     """Calls from the LSA half into the client."""
 
     def client_callback(self, callback: int, argument1: int, argument2: int, data: bytes) -> Awaitable[bytes]:
-        """ClientCallback: the user half must have registered it (R165). Page:
-        ntsecpkg/nc-ntsecpkg-lsa_client_callback.
+        """ClientCallback: the user half must have registered it (R165), and has done so once a context of the module
+        was mapped in the client. 64 KiB each way. STATUS_NOT_FOUND, STATUS_INVALID_PARAMETER, STATUS_UNSUCCESSFUL when
+        there is no client, or it does not answer; else what the function failed with.
+        Page: ntsecpkg/nc-ntsecpkg-lsa_client_callback.
         """
         ...
 
     def get_app_mode_info(self) -> Awaitable[AppModeInfo]:
-        """GetAppModeInfo. Header NTSecPKG.h."""
+        """GetAppModeInfo: STATUS_NOT_IMPLEMENTED. Header NTSecPKG.h (docs/adr/0017)."""
         ...
 
     def set_app_mode_info(self, info: AppModeInfo) -> Awaitable[None]:
-        """SetAppModeInfo. Header NTSecPKG.h."""
+        """SetAppModeInfo: STATUS_NOT_IMPLEMENTED. Header NTSecPKG.h (docs/adr/0017)."""
         ...
 
 
