@@ -34,11 +34,12 @@ from secpkg.runtime.state import StateFault
 
 MAX_CALLS: Final = 32
 """Calls on their way to others."""
-MAX_CONNECTIONS: Final = 64
+MAX_CONNECTIONS: Final = 128
 """Connections of others."""
-MAX_HALF_OPEN: Final = 16
+MAX_HALF_OPEN: Final = 64
 """Of them, those that have not shown a certificate yet."""
-MAX_HALF_OPEN_OF_AN_ADDRESS: Final = 4
+MAX_HALF_OPEN_OF_AN_ADDRESS: Final = MAX_CALLS
+"""All that an authority asks at once."""
 DRAIN_LIMIT: Final = 1.0
 """Seconds for which a connection is still read after its last word."""
 _DRAIN_BYTES: Final = 512 * 1024
