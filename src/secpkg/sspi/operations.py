@@ -42,6 +42,10 @@ _INTEGRITY: Final = (0x10000 | 0xC, 0x20000 | 0xC)
 
 T = TypeVar("T")
 
+_DELEGATE: Final = 0x1
+_DELEGATE_AND_MUTUAL: Final = 0x3
+"""Of both sides."""
+
 _RENEWABLE: Final = Capability.DATAGRAM | Capability.STREAM
 """Packages whose finished contexts may be established again (R229)."""
 
@@ -321,7 +325,7 @@ async def _finish(context: ContextHandle | None, reply: object) -> LegResult:
         _let_go_of_token(context)
     before = context.user
     context.reference = answer.access_token
-    granted = context.attributes = answer.attributes
+    granted = result.attributes = context.attributes = _effective(answer.attributes)
     try:
         context.user = context.backend.map(
             answer,
@@ -336,6 +340,11 @@ async def _finish(context: ContextHandle | None, reply: object) -> LegResult:
         raise
     context.state = "complete"
     return result
+
+
+def _effective(granted: int) -> int:
+    """What was granted, as far as it takes effect: no delegation without mutual authentication (R176)."""
+    return granted & ~_DELEGATE if granted & _DELEGATE_AND_MUTUAL == _DELEGATE else granted
 
 
 async def _delete_quietly(context: ContextHandle) -> None:
