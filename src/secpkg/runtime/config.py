@@ -62,20 +62,49 @@ class PassthroughConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     call_limit: Annotated[float, msgspec.Meta(gt=0, le=600)] = 10.0
 
 
-class _Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ProcessQuotas(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[logon.quotas]``: QUOTA_LIMITS of a logon with a primary token, in bytes and seconds."""
+
+    paged_pool_limit: Annotated[int, msgspec.Meta(ge=0)] = 0
+    non_paged_pool_limit: Annotated[int, msgspec.Meta(ge=0)] = 0
+    minimum_working_set_size: Annotated[int, msgspec.Meta(ge=0)] = 0
+    maximum_working_set_size: Annotated[int, msgspec.Meta(ge=0)] = 0
+    pagefile_limit: Annotated[int, msgspec.Meta(ge=0)] = 0
+    time_limit: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+
+
+class LogonConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[logon]``: the packages of LogonUser's providers, and the forests that this domain trusts (`Policy`)."""
+
+    default_provider: str = "NTLM"
+    winnt40_provider: str = "NTLM"
+    winnt50_provider: str = "Negotiate"
+    trusted_domains: tuple[str, ...] = ()
+    quotas: ProcessQuotas = ProcessQuotas()
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What ``authority.toml`` says."""
+
     passthrough: PassthroughConfig | None = None
+    logon: LogonConfig = LogonConfig()
 
 
 def read_passthrough(path: Path) -> PassthroughConfig | None:
-    """The operator's ``authority.toml`` beside the registry; None when it is not there. `StateFault` for a file that
-    somebody else could have written, or in which something is not understood: it is never passed over.
+    """The part of `read_settings` that is about other authorities."""
+    return read_settings(path).passthrough
+
+
+def read_settings(path: Path) -> Settings:
+    """The operator's ``authority.toml`` beside the registry; defaults when it is not there. `StateFault` for a file
+    that somebody else could have written, or in which something is not understood: it is never passed over.
     """
     try:
         with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW), "rb") as file:
             info = os.fstat(file.fileno())
             data = file.read(_MAX_FILE + 1)
     except FileNotFoundError:
-        return None
+        return Settings()
     except OSError as error:
         raise StateFault(f"{path}: {error.strerror}") from None
     if info.st_uid not in (0, os.geteuid()) or info.st_mode & 0o022:
@@ -83,7 +112,7 @@ def read_passthrough(path: Path) -> PassthroughConfig | None:
     if len(data) > _MAX_FILE:
         raise StateFault(f"{path} is larger than {_MAX_FILE} bytes")
     try:
-        return msgspec.toml.decode(data, type=_Settings).passthrough
+        return msgspec.toml.decode(data, type=Settings)
     except (msgspec.MsgspecError, ValueError) as error:
         raise StateFault(f"{path}: {error}") from None
 

@@ -33,7 +33,7 @@ from secpkg.authority.connections import Connection
 from secpkg.authority.policy import Policy
 from secpkg.authority.registry import Registry, RegistryError
 from secpkg.contract.status import SecurityError, Status
-from secpkg.contract.values import ClientInfo
+from secpkg.contract.values import ClientInfo, QuotaLimits
 from secpkg.ipc.channel import UNDECODABLE
 from secpkg.ipc.control import LoadModule
 from secpkg.ipc.errors import FrameRefused, PeerRefused
@@ -43,7 +43,7 @@ from secpkg.ipc.rights import OwnedFds
 from secpkg.ipc.schema import Failed, FromAuthority, ToAuthority, encode
 from secpkg.ipc.where import trusted_address
 from secpkg.runtime import state
-from secpkg.runtime.config import NOBODY, DaemonConfig, read_passthrough
+from secpkg.runtime.config import NOBODY, DaemonConfig, read_passthrough, read_settings
 from secpkg.runtime.descriptors import TokenDescriptors
 from secpkg.runtime.inbox import INBOX_MODULES, RESERVED_PACKAGES
 from secpkg.runtime.machine import Machine, Module
@@ -141,7 +141,13 @@ class Daemon:
         state.prepare(directory, mode=0o700 if os.geteuid() else 0o755)
         self._lock = _exclusive(directory / "authority.lock")
         vault = Vault(state.master_key(directory / "master.key"))
-        self.policy = Policy(trusted_uids=(*config.trusted_uids, os.geteuid()))
+        logon = read_settings(config.settings_path).logon
+        self.policy = Policy(
+            trusted_uids=(*config.trusted_uids, os.geteuid()),
+            logon_providers={0: logon.default_provider, 2: logon.winnt40_provider, 3: logon.winnt50_provider},
+            process_quotas=QuotaLimits(*msgspec.structs.astuple(logon.quotas)),
+            trusted_domains=logon.trusted_domains,
+        )
         self.registry = Registry(directory / "registry.toml", INBOX_MODULES, RESERVED_PACKAGES)
         self.machine = Machine(
             store=self._store(vault),

@@ -489,4 +489,6 @@ def _kept(path: str) -> EmbeddedAuthority:
     state.prepare(directory)
     key = state.master_key(directory / "master.key")
     store = SqliteAccountStore(directory / "accounts.db", Vault(key), domain=_DOMAIN, lockout=Policy().lockout)
-    return EmbeddedAuthority(store=store, master_key=key)
+    made = EmbeddedAuthority(store=store, master_key=key)
+    made.machine.authority.domain_policy.keep_in(directory / "domain-policy")
+    return made

@@ -16,6 +16,7 @@ import msgspec
 
 from secpkg.authority import functions
 from secpkg.authority.connections import Connection
+from secpkg.authority.directory import PackageEntry
 from secpkg.authority.logon import Logon
 from secpkg.authority.logon_providers import provider
 from secpkg.authority.lsa import LocalSecurityAuthority
@@ -210,8 +211,8 @@ class Service:
             self._call_package(connection, message, reply)
         elif isinstance(message, ListPackages):
             reply(PackageList(number, authority.packages.enumerate(), self.security_providers()))
-        elif isinstance(message, LookupPackage):
-            reply(PackageNumber(number, authority.packages.find(message.name).package_id))
+        elif isinstance(message, LookupPackage | LookupProvider):
+            reply(PackageNumber(number, _named(authority, message).package_id))
         elif isinstance(message, LogonKey):
             reply(Answered(number, msgspec.Raw(encode(authority.logon_key(connection, message.token)))))
         elif isinstance(message, DepositContextKey):
@@ -220,8 +221,6 @@ class Service:
         elif isinstance(message, RedeemContextKey):
             key = authority.exported_contexts.redeem(connection.caller.uid, message.digest)
             reply(Answered(number, msgspec.Raw(encode(key))))
-        elif isinstance(message, LookupProvider):
-            reply(PackageNumber(number, provider(authority, message.provider).package_id))
         elif isinstance(message, FreeBuffer):
             authority.connections.free(connection, message.buffer)
             reply(Done(number))
@@ -391,6 +390,12 @@ class Service:
                 reply(_failed(number, error))
 
         operation(connection, arguments, done)
+
+
+def _named(authority: LocalSecurityAuthority, message: LookupPackage | LookupProvider) -> PackageEntry:
+    if isinstance(message, LookupPackage):
+        return authority.packages.find(message.name)
+    return provider(authority, message.provider)
 
 
 def _size(message: ToAuthority) -> int:
