@@ -228,6 +228,7 @@ def test_R88_one_package_calls_another_by_name() -> None:
     assert caller.refused == [(Status.STATUS_NO_SUCH_PACKAGE, "")]
 
 
+@pytest.mark.proves("authentication_package.LsaApCallPackagePassthrough")
 @pytest.mark.breaks("R89", "secpkg.authority.calls:_call")
 @pytest.mark.parametrize("data", [b"", bytes(range(256)), b"DOMAIN\\x" * 99])
 def test_R89_what_is_passed_through_is_neither_examined_nor_changed(data: bytes) -> None:
