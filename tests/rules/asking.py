@@ -14,7 +14,9 @@ from secpkg.contract import (
     Complete,
     ContextRequest,
     CredentialUse,
+    InterfaceVersion,
     LsaFunctions,
+    ModuleTables,
     PackageInfo,
     PackageParameters,
     ProtocolReply,
@@ -87,9 +89,7 @@ class Asking:
         self.lab = LabAuthority(domain="EXAMPLE", modules=[self._initialize], clock=self.clock)
         self.lab.add_user("alice")
 
-    def _initialize(self, version: object) -> object:
-        from secpkg.contract import InterfaceVersion, ModuleTables
-
+    def _initialize(self, version: InterfaceVersion) -> ModuleTables:
         return ModuleTables(InterfaceVersion.V2, (self.package,))
 
     def __enter__(self) -> Asking:

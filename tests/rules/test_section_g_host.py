@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.rules.asking import Asker, Asking
 
-from secpkg.contract import Call, ContextRequest, LsaFunctions, SecBuffer, SecurityError, Status
+from secpkg.contract import Call, ContextRequest, LsaDispatchTable, LsaFunctions, SecBuffer, SecurityError, Status
 from secpkg.contract.flags import BufferFlag, BufferType
 from secpkg.contract.user_mode.functions import DllFunctions
 from secpkg.host.lsa_mode.holdings import LSA_HEAP_LIMIT, PRIVATE_HEAP_LIMIT, Holdings
@@ -73,6 +73,21 @@ def test_R123_what_is_returned_to_the_lsa_is_released_by_that() -> None:
 
         asking.ask(script)
         gc.collect()
+        assert holdings(asking).lsa_heap.charged == 0
+
+
+def test_R123_an_authentication_package_has_the_same_heap_by_its_own_table() -> None:
+    class Package(Asker):
+        async def initialize_package(self, package_id: int, dispatch: LsaDispatchTable) -> str:
+            self.kept = await dispatch.allocate_lsa_heap(1000)
+            freed = await dispatch.allocate_lsa_heap(500)
+            await dispatch.free_lsa_heap(freed)
+            return self.info.name
+
+    package = Package()
+    with Asking(package) as asking:
+        assert 1000 <= holdings(asking).lsa_heap.charged < 1500
+        asking.ask(lambda authority: authority.free_lsa_heap(package.kept))
         assert holdings(asking).lsa_heap.charged == 0
 
 

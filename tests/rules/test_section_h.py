@@ -7,16 +7,19 @@ import threading
 from collections.abc import Awaitable, Callable
 
 import pytest
-from tests.rules.asking import Asking
-from tests.rules.packages import Badge, badge, lab_of, records
+from tests.rules.asking import Asker, Asking
+from tests.rules.packages import Badge, badge, lab_of, module, records
 
 import secpkg
 from secpkg.contract import Call, ClientInfo, LogonRefused, LogonRequest, LogonResult, LsaFunctions, Status
 from secpkg.contract.flags import CallAttribute, CallFlags
 from secpkg.contract.lsa_mode.functions import AppModeInfo, CallInfo
+from secpkg.contract.requests import Request
 from secpkg.contract.status import SecurityError
+from secpkg.host.lsa_mode.local import LOCAL_FUNCTIONS
 from secpkg.runtime.embedded import LocalLink
 from secpkg.testing import LabAuthority
+from secpkg.testing.lab import described
 
 Script = Callable[[LsaFunctions], Awaitable[object]]
 
@@ -131,10 +134,6 @@ def test_adr_17_a_caller_without_a_session_has_what_it_supplies_and_nothing_else
 
 def badge_of(asking: Asking) -> secpkg.lsa.Logon:
     """A logon in the lab, by a package of its own."""
-    from tests.rules.packages import module
-
-    from secpkg.testing.lab import described
-
     loaded = described(module(Badge()))
     assert not isinstance(loaded, str)
     asking.lab.embedded.add_module(loaded)
@@ -181,8 +180,6 @@ NOBODY = [
 
 @pytest.mark.parametrize("function", NOBODY)
 def test_at_start_up_nobody_calls(function: str) -> None:
-    from tests.rules.asking import Asker
-
     package = Asker()
 
     async def asks(authority: LsaFunctions) -> object:
@@ -226,10 +223,20 @@ WRONG: list[tuple[str, tuple[object, ...]]] = [
 def test_arguments_of_another_kind_are_refused_before_anything_is_done(
     function: str, arguments: tuple[object, ...]
 ) -> None:
-    from secpkg.contract.requests import Request
-
     async def script(_authority: LsaFunctions) -> object:
         return await Request[object](function, arguments)
 
     with Asking() as asking:
         assert asking.refused(script) is Status.STATUS_INVALID_PARAMETER
+
+
+@pytest.mark.parametrize("function", sorted(LOCAL_FUNCTIONS))
+def test_too_many_arguments_are_refused_before_anything_is_done(function: str) -> None:
+    with Asking() as asking:
+        asked: Request[object] = Request(function, tuple(range(20)))
+
+        async def script(_authority: LsaFunctions) -> object:
+            return await asked
+
+        assert asking.refused(script) is Status.STATUS_INVALID_PARAMETER
+        assert asking.ask(lambda authority: authority.get_call_info()).process_id == os.getpid(), "it goes on serving"

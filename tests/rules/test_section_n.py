@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 
 import pytest
 from tests.rules.asking import Asker, Asking
 from tests.rules.packages import Badge, module
 
+import secpkg
 from secpkg.contract import LsaFunctions, PackageParameters, SecurityError, Status
 from secpkg.contract.flags import NotifierFlag, NotifierType, NotifyClass, PackageChange
 from secpkg.contract.lsa_mode.events import EventNotify, PackageChangeEvent
+from secpkg.testing import LabAuthority
+from secpkg.testing.lab import described
 
 INTERVAL, WAIT, EVENT = NotifierType.INTERVAL, NotifierType.HANDLE_WAIT, NotifierType.NOTIFY_EVENT
 IMMEDIATE, STATE = NotifierType.IMMEDIATE, NotifierType.STATE_CHANGE
@@ -127,8 +131,6 @@ def test_R252_R254_an_event_says_which_package_and_what_was_registered(asking: A
     heard = Heard(asking)
     heard.register(EVENT, NotifyClass.PACKAGE_CHANGE)
     embedded = asking.lab.embedded
-    from secpkg.testing.lab import described
-
     loaded = described(module(Badge("Late")))
     assert not isinstance(loaded, str)
     entered = embedded.add_module(loaded)
@@ -147,8 +149,6 @@ def test_R252_R254_an_event_says_which_package_and_what_was_registered(asking: A
 def test_R254_an_event_of_one_shot_comes_once(asking: Asking) -> None:
     heard = Heard(asking)
     heard.register(EVENT, NotifyClass.PACKAGE_CHANGE, ONE_SHOT)
-    from secpkg.testing.lab import described
-
     for name in ("One", "Two"):
         loaded = described(module(Badge(name)))
         assert not isinstance(loaded, str)
@@ -300,3 +300,32 @@ def test_a_file_cannot_be_waited_for(asking: Asking) -> None:
     with open(__file__, "rb") as file:
         status = asking.refused(lambda a: a.register_notification(print, None, WAIT, wait_event=file.fileno()))
     assert status is Status.STATUS_INVALID_PARAMETER
+
+
+def test_embedded_mode_calls_back_in_a_thread_of_its_own_that_ends_with_it() -> None:
+    came = threading.Event()
+    where: list[threading.Thread] = []
+    package = Asker()
+
+    async def hears(_parameter: object) -> None:
+        data = await package.authority.get_auth_data_for_user("alice")
+        where.append(threading.current_thread())
+        assert data.account_name == "alice"
+        came.set()
+
+    with LabAuthority(modules=[module(package)]) as lab:
+        lab.add_user("alice")
+
+        async def register(authority: LsaFunctions, _call: object, _request: object) -> int:
+            return await authority.register_notification(hears, None, IMMEDIATE)
+
+        package.script = register
+        with secpkg.lsa.connect(lab) as lsa:
+            lsa.call_authentication_package("Asker", b"")
+        assert came.wait(20)
+        with pytest.raises(RuntimeError, match="FrozenClock"):
+            lab.advance(1)
+    (thread,) = where
+    assert thread is not threading.current_thread()
+    thread.join(20)
+    assert not thread.is_alive()
