@@ -77,6 +77,9 @@ class ScriptedLink:
             return PARKED
         return answer
 
+    def unload(self, package: int) -> None:
+        """UnloadPackage."""
+
     def resume(self, value: object = None, error: BaseException | None = None) -> None:
         """Answer the oldest parked request."""
         self.parked.pop(0).resume(value, error)

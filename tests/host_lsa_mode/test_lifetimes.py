@@ -140,6 +140,7 @@ class Lifetimes(RuleBasedStateMachine):
     def later_leg(self, data: st.DataObject, ending: str) -> None:
         context = data.draw(st.sampled_from(list(self.lab.channel.contexts.values())))
         credential = data.draw(st.sampled_from([0, 0, *self.lab.channel.credentials]))
+        assert context.role is not None
         self._leg(context.role, credential, context.handle, ending)
 
     def _leg(self, role: Role, credential: int, handle: int, ending: str) -> None:

@@ -107,6 +107,12 @@ class Reached(Lab):
         by_attribute = function in ("query_context_attributes", "query_credentials_attributes")
         return msgspec.msgpack.decode(value) if by_attribute else SIGNATURES[function].decode_result(value)
 
+    def metadata(self) -> tuple[int, bytes]:
+        """The context that metadata made, and the metadata."""
+        value = self.call("query_meta_data", handle=0)
+        assert isinstance(value, tuple)
+        return value
+
     def state(self) -> object:
         """Everything that a refused call leaves as it is."""
         package, channel = self.everything, self.channel
@@ -259,7 +265,7 @@ def test_targets_of_a_logon_message(lab: Reached) -> None:
 @pytest.mark.proves("lsa_mode.SpQueryMetaData", "lsa_mode.SpExchangeMetaData")
 @pytest.mark.breaks("R168", "secpkg.host.lsa_mode.dispatcher:Dispatcher._call_metadata")
 def test_R168_R169_metadata_makes_a_context_which_its_first_leg_continues(lab: Reached) -> None:
-    handle, data = lab.call("query_meta_data", handle=0)  # type: ignore[misc]  # a pair
+    handle, data = lab.metadata()
     assert data == b"from session 4660"
     assert lab.call("exchange_meta_data", ("host", 0, data), handle=handle, credential=0) == (handle, None)
     lab.leg(lab.credential, handle, Role.ACCEPTOR, b"more")
@@ -272,7 +278,7 @@ def test_R168_R169_metadata_makes_a_context_which_its_first_leg_continues(lab: R
 
 
 def test_R168_a_context_of_metadata_has_the_role_of_its_first_leg(lab: Reached) -> None:
-    handle, _ = lab.call("query_meta_data", handle=0)  # type: ignore[misc]  # a pair
+    handle, _ = lab.metadata()
     lab.leg(lab.credential, handle, Role.ACCEPTOR, b"more")
     with pytest.raises(SecurityError, match="context_is_partial"):
         lab.leg(lab.credential, handle, Role.INITIATOR)

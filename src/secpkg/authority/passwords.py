@@ -18,6 +18,7 @@ from secpkg.contract.values import ClientInfo, PrimaryCredential, SupplementalCr
 if TYPE_CHECKING:
     from secpkg.authority.directory import PackageEntry
     from secpkg.authority.lsa import LocalSecurityAuthority
+    from secpkg.authority.targets import Origin
 
 
 def require_password(authority: LocalSecurityAuthority, name: str, password: str) -> None:
@@ -103,3 +104,22 @@ async def set_password(
     facts: dict[str, Fact] = {"account_name": account.name, "sid": str(account.sid), "must_change": must_change}
     authority.audit.append("set_password", caller=by, facts=facts)
     authority.store.set_supplementals(account.sid, kept, password_set_at=authority.clock(), must_change=must_change)
+
+
+async def change_password(authority: LocalSecurityAuthority, origin: Origin, primary: PrimaryCredential) -> None:
+    """A package that was shown the old password gives the account a new one: UpdateCredentials with LUID 0 and
+    PRIMARY_CRED_CLEAR_PASSWORD (docs/adr/0018). Everything else is as `set_password`.
+
+    STATUS_PRIVILEGE_NOT_HELD for a module to which the operator granted no clear passwords (lock 4),
+    STATUS_NO_SUCH_DOMAIN for another domain's account, STATUS_INVALID_PARAMETER without a password.
+    """
+    entry = authority.packages.entry(origin.package_id)
+    if not entry.primary_credentials:
+        raise SecurityError(Status.STATUS_PRIVILEGE_NOT_HELD, reason="primary_credentials_not_granted")
+    if primary.password is None:
+        raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason="no_clear_password")
+    if primary.domain_name.casefold() not in ("", authority.store.domain_name.casefold()):
+        raise SecurityError(Status.STATUS_NO_SUCH_DOMAIN, reason="account_of_another_domain")
+    facts: dict[str, Fact] = {"account_name": primary.downlevel_name, "logon_id": 0}
+    authority.audit.append("update_credentials", caller=origin.call, package=entry.name, facts=facts)
+    await set_password(authority, origin.call, primary.downlevel_name, primary.password)

@@ -74,6 +74,5 @@ async def _call(
 async def _ask(
     backend: Backend, function: str, arguments: tuple[object, ...], kind: type[T], credential: object, context: object
 ) -> tuple[int, T]:
-    shape = tuple.__class_getitem__((int, kind))
-    pair: tuple[int, T] = await backend.call(function, arguments, shape, credential=credential, context=context)
-    return pair
+    shape: type[tuple[int, T]] = tuple.__class_getitem__((int, kind))  # type: ignore[assignment]  # for the decoder
+    return await backend.call(function, arguments, shape, credential=credential, context=context)

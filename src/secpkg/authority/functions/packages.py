@@ -11,6 +11,7 @@ from secpkg.authority.calls import call_other_package, digest
 from secpkg.authority.fanout import accept_credentials, require_supplementals
 from secpkg.authority.functions.table import lsa_function
 from secpkg.authority.passthrough import call_by_name
+from secpkg.authority.passwords import change_password
 from secpkg.contract.flags import PrimaryCredentialFlag
 from secpkg.contract.implements import implements
 from secpkg.contract.status import SecurityError, Status
@@ -82,8 +83,12 @@ async def update_credentials(
 ) -> None:
     """UpdateCredentials (R72): of a live session that this package knows of; who it is stays the authority's word.
 
-    A session that carries no outbound credentials takes none (lock 3): STATUS_BAD_LOGON_SESSION_STATE.
+    A session that carries no outbound credentials takes none (lock 3): STATUS_BAD_LOGON_SESSION_STATE. LUID 0 is no
+    session: with a clear password it is the account itself, which a package gives that password (docs/adr/0018).
     """
+    if primary.logon_id == 0 and primary.flags & PrimaryCredentialFlag.CLEAR_PASSWORD:
+        await change_password(authority, origin, primary)
+        return
     session = authority.sessions.get(primary.logon_id)
     if session.state != "live" or origin.package_id not in session.told:
         raise SecurityError(Status.STATUS_NO_SUCH_LOGON_SESSION, reason="not_its_session")

@@ -402,8 +402,10 @@ class Packages(Protocol):
     def update_credentials(
         self, primary: PrimaryCredential, supplemental: tuple[SupplementalCredential, ...] = ()
     ) -> Awaitable[None]:
-        """UpdateCredentials: SpAcceptCredentials in every package again (R72).
-        Page: ntsecpkg/nc-ntsecpkg-lsa_update_primary_credentials.
+        """UpdateCredentials: SpAcceptCredentials in every package again (R72). With LUID 0, an account name and a clear
+        password, the account's password is changed, once the package has been shown the old one (ADR 0018);
+        STATUS_PRIVILEGE_NOT_HELD where the operator granted the module no clear passwords. Page:
+        ntsecpkg/nc-ntsecpkg-lsa_update_primary_credentials.
         """
         ...
 
