@@ -37,7 +37,7 @@ class Pair:
         return ProtocolReply(b"reply to " + submit_buffer)
 
     def ask(self, function: str, *arguments: object) -> ProtocolReply:
-        reply = self.world.run(self.world.lsa.lsa_function(self.origin, function, ("Callee", *arguments)))  # type: ignore[arg-type]
+        reply: object = self.world.run(self.world.lsa.lsa_function(self.origin, function, ("Callee", *arguments)))  # type: ignore[arg-type]
         assert isinstance(reply, ProtocolReply)
         return reply
 

@@ -32,7 +32,7 @@ class Setting:
         call(world, self.origin, "create_logon_session", LUID)
 
     def make(self, *arguments: object) -> TokenReference:
-        made = self.world.run(self.asked(*arguments))  # type: ignore[arg-type]
+        made: object = self.world.run(self.asked(*arguments))  # type: ignore[arg-type]
         assert isinstance(made, TokenReference)
         return made
 

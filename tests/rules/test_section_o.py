@@ -24,7 +24,7 @@ def test_R256_an_alternate_id_needs_a_prefix_and_an_absent_user_is_no_user() -> 
             (lambda lsa: lsa.open_sam_user("x", NameType.ALTERNATE_ID, "prefix"), Status.STATUS_NO_SUCH_USER),
             (lambda lsa: lsa.open_sam_user("nobody"), Status.STATUS_NO_SUCH_USER),
         ):
-            assert asking.refused(failing) is status  # type: ignore[arg-type]  # a lambda has no annotations
+            assert asking.refused(failing) is status
 
 
 @pytest.mark.breaks("R257", "secpkg.accounts.memory:MemoryAccountStore.auth_record")

@@ -63,7 +63,7 @@ def test_R39_a_package_that_unloads_itself_is_out_of_service_and_the_listing_say
         asking.lab.embedded.add_module(described(module(Badge())))
         link = asking.lab.link()
         opened, channel = link.open_channel("Asker", 0)
-        acquired = channel.call(AcquireCredentials(1, opened.package, int(CredentialUse.BOTH), None, None, None))
+        acquired = channel.call(AcquireCredentials(1, opened.package, int(CredentialUse.BOTH), None, None, b""))
         assert isinstance(acquired, CredentialsAcquired)
         waiting = channel.call(AcceptContext(2, acquired.credential, 0, b"begin"))
         assert isinstance(waiting, Stepped) and waiting.context
@@ -88,7 +88,8 @@ def test_R39_a_package_that_unloads_itself_while_it_loads_is_broken() -> None:
     package = Asker()
 
     async def at_start(authority: LsaFunctions) -> object:
-        return await authority.unload_package()
+        await authority.unload_package()
+        return None
 
     package.at_start = at_start
     with LabAuthority(modules=[module(package)]) as lab:
