@@ -87,7 +87,7 @@ def test_R173_what_was_granted_is_the_callers_to_judge_and_the_paved_path_takes_
         assert client.flags == IscRet.MUTUAL_AUTH
 
     class Granting(Everything):
-        async def init_lsa_mode_context(self, *args: object) -> Step:  # type: ignore[override]
+        async def init_lsa_mode_context(self, *args: object) -> Step:
             return Complete(object(), attributes=0)
 
     with (
@@ -152,14 +152,14 @@ def test_R181_dce_style_has_a_third_leg() -> None:
 
         async def init_lsa_mode_context(
             self, call: object, credential: object, context: object, request: ContextRequest
-        ) -> Step:  # type: ignore[override]
+        ) -> Step:
             if context is None:
                 return Continue(b"1", [request.requirements])
             return Complete(context, b"3" if request.requirements & IscReq.USE_DCE_STYLE else b"", attributes=0x200)
 
         async def accept_lsa_mode_context(
             self, call: object, credential: object, context: object, request: ContextRequest
-        ) -> Step:  # type: ignore[override]
+        ) -> Step:
             if context is None:
                 return Continue(b"2", [request.token])
             return Complete(context, attributes=0x200 if request.token == b"3" else 0)
