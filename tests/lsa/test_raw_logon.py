@@ -90,7 +90,7 @@ def test_R86_connections_of_both_kinds_are_closed_once(lab: LabAuthority) -> Non
         assert raw.call_authentication_package(each, 1, b"")[0] is Status.STATUS_INVALID_HANDLE
         assert raw.enumerate_logon_sessions(each)[0] is Status.STATUS_INVALID_HANDLE
         assert raw.get_logon_session_data(each, SYSTEM)[0] is Status.STATUS_INVALID_HANDLE
-    assert raw.deregister_logon_process(None) is Status.STATUS_INVALID_HANDLE
+    assert raw.deregister_logon_process(None) is Status.STATUS_INVALID_HANDLE  # type: ignore[arg-type]
     assert len(lab.embedded.machine.authority.connections) == open_before
 
 
@@ -173,6 +173,20 @@ def test_R52_a_profile_is_charged_until_it_is_freed_once(
     token.close()
 
 
+def test_numbers_that_no_parameter_has_are_refused_before_anyone_is_asked(handle: secpkg.lsa.Lsa, number: int) -> None:
+    bad = Status.STATUS_INVALID_PARAMETER
+    for wrong in (-1, 1 << 64, 1 << 200):
+        assert raw.logon_user(handle, "", 2, wrong, username="alice")[0] is bad
+        assert raw.call_authentication_package(handle, wrong, b"")[0] is bad
+        assert raw.get_logon_session_data(handle, wrong)[0] is bad
+        assert raw.query_domain_information_policy(handle, wrong)[0] is bad
+        assert raw.set_domain_information_policy(handle, wrong, None) is bad
+    assert raw.logon_user(handle, "", 2, number, username="alice", local_groups=7)[0] is bad  # type: ignore[arg-type]
+    assert raw.logon_user(handle, "", 2, number, source_context="x")[0] is bad  # type: ignore[arg-type]
+    assert raw.query_forest_trust_information(handle, 7)[0] is bad  # type: ignore[arg-type]
+    assert raw.logon_user_ex_ex_w("alice", ".", "p", 2, 0, 7, authority=handle)[:2] == (False, 87)  # type: ignore[arg-type]
+
+
 @pytest.mark.breaks("R79", "secpkg.lsa.return_buffers:Lease.__del__")
 def test_R79_what_is_not_freed_goes_with_its_last_holder_or_the_connection(
     lab: LabAuthority, handle: secpkg.lsa.Lsa, number: int
@@ -223,7 +237,7 @@ def test_the_pleasant_floor_keeps_no_buffers(lab: LabAuthority) -> None:
 @pytest.mark.proves("lsa_logon.LsaCallAuthenticationPackage")
 @pytest.mark.breaks("R77", "secpkg.ipc.link:status_of")
 def test_R77_the_services_own_result_is_apart(lab: LabAuthority, handle: secpkg.lsa.Lsa, number: int) -> None:
-    status, reply = raw.call_authentication_package(handle, number, bytearray(b"x"))  # type: ignore[arg-type]
+    status, reply = raw.call_authentication_package(handle, number, bytearray(b"x"))
     assert status is OK and reply is not None and (reply.data, reply.protocol_status) == (b"untrusted x", OK)
     _, process, _ = raw.register_logon_process("tests", lab)
     assert process is not None

@@ -119,6 +119,7 @@ def _logon(
     authority: object,
 ) -> tuple[bool, int, LoggedOnUser | None]:
     try:
+        require(Iterable, groups)
         return True, 0, _logged_on(username, domain, password, logon_type, provider, tuple(groups), authority)
     except SecurityError as refused:
         return False, _last_error(refused), None

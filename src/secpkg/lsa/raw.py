@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import msgspec
 
 from secpkg.contract.flags import LogonType
-from secpkg.contract.implements import implements
+from secpkg.contract.floor import floor
 from secpkg.contract.status import SecurityError, Status
-from secpkg.contract.values import ProtocolReply, TokenSource
-from secpkg.ipc import schema
+from secpkg.contract.values import Buffer, ProtocolReply, TokenSource
 from secpkg.ipc.access_token import AccessToken
 from secpkg.ipc.link import run, status_of
+from secpkg.ipc.schema import LoggedOn, SessionData
 from secpkg.lsa import client, operations, return_buffers
 from secpkg.lsa.client import Lsa
-from secpkg.lsa.handles import connection_of, require
+from secpkg.lsa.handles import connection_of, require_ulong
 from secpkg.lsa.logon_user import logon_user_ex, logon_user_ex_ex_w, logon_user_w
 from secpkg.lsa.policy import (
     query_domain_information_policy,
@@ -47,73 +45,59 @@ __all__ = [
 ]
 
 
-@implements("lsa_logon", "LsaRegisterLogonProcess")
+@floor("lsa_logon", "LsaRegisterLogonProcess")
 def register_logon_process(name: str, authority: object = None) -> tuple[Status, Lsa | None, int]:
     """LsaRegisterLogonProcess: (status, handle, SecurityMode); the mode means nothing (R85). Page:
     ntsecapi/nf-ntsecapi-lsaregisterlogonprocess.
     """
-    try:
-        require(str, name)
-        return Status.STATUS_SUCCESS, client.register_logon_process(name, authority), 0
-    except SecurityError as error:
-        return error.status, None, 0
+    return Status.STATUS_SUCCESS, client.register_logon_process(name, authority), 0
 
 
-@implements("lsa_logon", "LsaConnectUntrusted")
+@floor("lsa_logon", "LsaConnectUntrusted")
 def connect_untrusted(authority: object = None) -> tuple[Status, Lsa | None]:
     """LsaConnectUntrusted. Page: ntsecapi/nf-ntsecapi-lsaconnectuntrusted."""
-    try:
-        return Status.STATUS_SUCCESS, client.connect(authority)
-    except SecurityError as error:
-        return error.status, None
+    return Status.STATUS_SUCCESS, client.connect(authority)
 
 
-@implements("lsa_logon", "LsaDeregisterLogonProcess")
-def deregister_logon_process(handle: Lsa | None) -> Status:
+@floor("lsa_logon", "LsaDeregisterLogonProcess")
+def deregister_logon_process(handle: Lsa) -> Status:
     """LsaDeregisterLogonProcess: handles of both kinds (R86). Page: ntsecapi/nf-ntsecapi-lsaderegisterlogonprocess."""
-    if not isinstance(handle, Lsa) or handle._connection.link.closed:
-        return Status.STATUS_INVALID_HANDLE
+    connection_of(handle)
     handle.close()
     return Status.STATUS_SUCCESS
 
 
-@implements("lsa_logon", "LsaLookupAuthenticationPackage")
+@floor("lsa_logon", "LsaLookupAuthenticationPackage")
 def lookup_authentication_package(handle: Lsa, package: str) -> tuple[Status, int]:
     """LsaLookupAuthenticationPackage (R87). Page: ntsecapi/nf-ntsecapi-lsalookupauthenticationpackage."""
-    try:
-        require(str, package)
-        return Status.STATUS_SUCCESS, run(operations.lookup(connection_of(handle), package))
-    except SecurityError as error:
-        return error.status, 0
+    return Status.STATUS_SUCCESS, run(operations.lookup(connection_of(handle), package))
 
 
-@implements("lsa_logon", "LsaLogonUser")
+@floor("lsa_logon", "LsaLogonUser")
 def logon_user(
     handle: Lsa,
     origin_name: str,
     logon_type: int,
     package: int,
-    authentication_information: bytes = b"",
+    authentication_information: Buffer = b"",
     *,
     username: str = "",
     domain: str = "",
     password: str | None = None,
     workstation: str = "",
-    local_groups: Sequence[str] = (),
+    local_groups: list[str] | tuple[str, ...] = (),
     source_context: TokenSource | None = None,
-) -> tuple[Status, Status, schema.LoggedOn | None, AccessToken | None]:
+) -> tuple[Status, Status, LoggedOn | None, AccessToken | None]:
     """LsaLogonUser: (Status, SubStatus, result, access token). The interactive form is given by its fields; the result
     has ProfileBuffer (LsaFreeReturnBuffer), LogonId and, with a primary token, Quotas (R65). STATUS_PRIVILEGE_NOT_HELD
     for LocalGroups over an untrusted connection (R66). Page: ntsecapi/nf-ntsecapi-lsalogonuser.
     """
+    connection = connection_of(handle)
+    require_ulong(package)
     try:
-        connection = connection_of(handle)
-        require(str, origin_name, username, domain, password or "", workstation, *local_groups)
-        require((bytes, bytearray, memoryview), authentication_information)
-        require(int, package)
         names = (username, domain, password, workstation)
         request = operations.logon_request(
-            LogonType(logon_type), *names, authentication_information, origin_name, local_groups, source_context
+            LogonType(logon_type), *names, bytes(authentication_information), origin_name, local_groups, source_context
         )
         made, opened = run(operations.logon(connection, package, request, keep=True))
     except ValueError:
@@ -124,55 +108,44 @@ def logon_user(
     return Status.STATUS_SUCCESS, Status.STATUS_SUCCESS, made, AccessToken(connection, opened)
 
 
-@implements("lsa_logon", "LsaCallAuthenticationPackage")
-def call_authentication_package(handle: Lsa, package: int, submit_buffer: bytes) -> tuple[Status, ProtocolReply | None]:
+@floor("lsa_logon", "LsaCallAuthenticationPackage")
+def call_authentication_package(
+    handle: Lsa, package: int, submit_buffer: Buffer
+) -> tuple[Status, ProtocolReply | None]:
     """LsaCallAuthenticationPackage: ProtocolStatus counts only when the status is success (R78); the reply's data is
     freed with LsaFreeReturnBuffer. Page: ntsecapi/nf-ntsecapi-lsacallauthenticationpackage.
     """
-    try:
-        connection = connection_of(handle)
-        require((bytes, bytearray, memoryview), submit_buffer)
-        require(int, package)
-        answer = run(operations.package_answer(connection, package, bytes(submit_buffer), keep=True))
-    except SecurityError as error:
-        return error.status, None
+    connection = connection_of(handle)
+    require_ulong(package)
+    answer = run(operations.package_answer(connection, package, bytes(submit_buffer), keep=True))
     data = leased_bytes(connection, answer.data, answer.buffer)
     return Status.STATUS_SUCCESS, ProtocolReply(data, status_of(answer.protocol_status))
 
 
-@implements("lsa_logon", "LsaFreeReturnBuffer")
+@floor("lsa_logon", "LsaFreeReturnBuffer")
 def free_return_buffer(buffer: object) -> Status:
     """LsaFreeReturnBuffer of a profile or reply buffer, a session list or session data, which are charged to the caller
     until then (R52, R79, R100). STATUS_INVALID_PARAMETER for anything else, and the second time. Page:
     ntsecapi/nf-ntsecapi-lsafreereturnbuffer.
     """
-    try:
-        return_buffers.free(buffer)
-    except SecurityError as error:
-        return error.status
+    return_buffers.free(buffer)
     return Status.STATUS_SUCCESS
 
 
-@implements("lsa_logon", "LsaEnumerateLogonSessions")
+@floor("lsa_logon", "LsaEnumerateLogonSessions")
 def enumerate_logon_sessions(handle: Lsa) -> tuple[Status, tuple[int, ...]]:
     """LsaEnumerateLogonSessions; here it needs a connection. Page: ntsecapi/nf-ntsecapi-lsaenumeratelogonsessions."""
-    try:
-        connection = connection_of(handle)
-        listed = run(operations.session_list(connection, keep=True))
-    except SecurityError as error:
-        return error.status, ()
+    connection = connection_of(handle)
+    listed = run(operations.session_list(connection, keep=True))
     return Status.STATUS_SUCCESS, leased_list(connection, listed.logon_ids, listed.buffer)
 
 
-@implements("lsa_logon", "LsaGetLogonSessionData")
-def get_logon_session_data(handle: Lsa, logon_id: int) -> tuple[Status, schema.SessionData | None]:
+@floor("lsa_logon", "LsaGetLogonSessionData")
+def get_logon_session_data(handle: Lsa, logon_id: int) -> tuple[Status, SessionData | None]:
     """LsaGetLogonSessionData (R101). STATUS_NO_SUCH_LOGON_SESSION, STATUS_ACCESS_DENIED. Page:
     ntsecapi/nf-ntsecapi-lsagetlogonsessiondata.
     """
-    try:
-        connection = connection_of(handle)
-        require(int, logon_id)
-        data = run(operations.session_data(connection, logon_id, keep=True))
-    except SecurityError as error:
-        return error.status, None
+    connection = connection_of(handle)
+    require_ulong(logon_id)
+    data = run(operations.session_data(connection, logon_id, keep=True))
     return Status.STATUS_SUCCESS, leased_session(connection, data)
