@@ -26,11 +26,14 @@ def run_callback(half: UserHalfKey | None, callback: int, argument1: int, argume
     """Run a registered function of a user half.
 
     SecurityError: STATUS_NOT_FOUND when there is none, its own when it raised one, STATUS_INVALID_PARAMETER for more
-    than `MAX_CALLBACK_DATA` bytes or something else than bytes, SEC_E_INTERNAL_ERROR for any other exception.
+    than `MAX_CALLBACK_DATA` bytes either way, or something else than bytes; SEC_E_INTERNAL_ERROR for any other
+    exception.
     """
     function = REGISTERED.get(half, {}).get(callback) if half is not None else None
     if function is None:
         raise SecurityError(Status.STATUS_NOT_FOUND, reason="callback_not_registered")
+    if len(data) > MAX_CALLBACK_DATA:
+        raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason="callback_data_too_large")
     try:
         answer: object = function(argument1, argument2, data)
     except SecurityError as error:
