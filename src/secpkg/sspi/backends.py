@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar, cast
 import msgspec
 
 from secpkg.contract.flags import Capability, CredentialUse
+from secpkg.contract.implements import implements
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import (
     NEVER,
@@ -169,6 +170,10 @@ class WorkerBackend:
         self, use: int, principal: str | None, identity: AuthIdentity | None, data: bytes, logon_id: int | None
     ) -> tuple[object, float]:
         opened = self.opened
+        if data and opened.user_half is not None:
+            from secpkg.host.user_mode.credential_forms import marshall_supplemental_creds
+
+            data = marshall_supplemental_creds((self._user or self._user_package()).table, data)
         reply = await opened.ask(
             schema.AcquireCredentials(next_id(), opened.number, use, principal, identity, data, logon_id)
         )
@@ -262,6 +267,7 @@ class WorkerBackend:
             self._thunks = ContextThunks(packed)
         return attribute in self._thunks
 
+    @implements("user_mode", "SpMarshalAttributeData")
     def marshal_attribute(self, attribute: int, value: bytes) -> bytes:
         if self.opened.user_half is None:
             return value
