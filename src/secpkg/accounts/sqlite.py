@@ -17,8 +17,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final, TypeAlias, Unpack, cast
 
-from secpkg.accounts import schema, sqlite_file
-from secpkg.accounts.credentials import Credential, Key, require_room, seal, unseal
+from secpkg.accounts import schema, sqlite_credentials, sqlite_file
+from secpkg.accounts.credentials import Credential
 from secpkg.accounts.lockout import DEFAULT_POLICY, LockoutPolicy, LockoutState, after_failure, pair_key, waiting
 from secpkg.accounts.model import MAX_GROUPS, Account, AccountChanges, Group, changed, with_password
 from secpkg.accounts.names import name_key, require_name, upn_key
@@ -57,8 +57,6 @@ _AUTH: Final = (
     f"SELECT s.sealed, {_COLUMNS} FROM account a LEFT JOIN supplemental s ON s.rid = a.rid AND s.package = ?2 "
     "WHERE a.name_key = ?1"
 )
-_ALL_CREDENTIALS: Final = "SELECT rid, target_key, type, sealed FROM credential"
-_CREDENTIALS: Final = f"{_ALL_CREDENTIALS} WHERE rid = ? ORDER BY target_key, type"
 _STATE: Final = "SELECT failures, last_failure, until FROM lockout WHERE pair = ?"
 _PUT: Final = (
     "INSERT INTO account (rid, name_key, name, full_name, enabled, locked, expires_at, must_change, password_set_at, "
@@ -293,19 +291,16 @@ class SqliteAccountStore:
 
     def credentials(self, sid: Sid) -> tuple[Credential, ...]:
         """What the account's user has stored for other machines."""
-        rows = self._fetch(_CREDENTIALS, sid.rid) if sid.is_child_of(self._domain_sid) else ()
-        return tuple(unseal(self._vault, sid, *_sealed_entry(row[1:])) for row in rows)
+        rows = self._fetch(sqlite_credentials.OF_ACCOUNT, sid.rid) if sid.is_child_of(self._domain_sid) else ()
+        return sqlite_credentials.opened(self._vault, sid, rows)
 
     def put_credential(self, sid: Sid, credential: Credential) -> None:
         """Store a credential."""
-        key, blob = credential.key, seal(self._vault, sid, credential)
         with self._write() as db:
             known = sid.is_child_of(self._domain_sid) and db.execute(_BY_RID, (sid.rid,)).fetchone() is not None
             if not known:
                 raise no_such_user()
-            others = "SELECT count(*) FROM credential WHERE rid = ? AND NOT (target_key = ? AND type = ?)"
-            require_room(db.execute(others, (sid.rid, *key)).fetchone()[0])
-            db.execute("INSERT OR REPLACE INTO credential VALUES (?, ?, ?, ?)", (sid.rid, *key, blob))
+            sqlite_credentials.put(db, self._vault, sid, credential)
 
     def reseal(self) -> int:
         """Seal anew what is not under the vault's current key, in one transaction; how many blobs that were."""
@@ -316,14 +311,9 @@ class SqliteAccountStore:
                 sid = self._domain_sid.child(rid)
                 blob = self._vault.seal(self._vault.open(sealed, sid=sid, package=package), sid=sid, package=package)
                 db.execute("UPDATE supplemental SET sealed = ? WHERE rid = ? AND package = ?", (blob, rid, package))
-            stored = [row for row in db.execute(_ALL_CREDENTIALS) if not self._vault.is_current(row[3])]
-            for rid, *entry in stored:
-                sid = self._domain_sid.child(rid)
-                key, sealed = _sealed_entry(tuple(entry))
-                blob = seal(self._vault, sid, unseal(self._vault, sid, key, sealed))
-                db.execute("INSERT OR REPLACE INTO credential VALUES (?, ?, ?, ?)", (rid, *key, blob))
+            stored = sqlite_credentials.reseal(db, self._vault, self._domain_sid)
             db.execute("UPDATE domain SET vault_check = ?", (self._check_value(self._domain_name, self._domain_sid),))
-        return len(old) + len(stored)
+        return len(old) + stored
 
     def lockout(self, account: str, origin: str, now: float) -> float:
         """Seconds that this account has to wait at this origin."""
@@ -494,11 +484,6 @@ def _resolve(db: sqlite3.Connection, names: Sequence[str]) -> dict[int, Group]:
 
 def _join(db: sqlite3.Connection, rid: int, groups: Mapping[int, Group]) -> None:
     db.executemany("INSERT INTO membership (rid, group_id) VALUES (?, ?)", [(rid, group) for group in groups])
-
-
-def _sealed_entry(row: _Row) -> tuple[Key, bytes]:
-    target, kind, sealed = cast("tuple[str, int, bytes]", row)
-    return (target, kind), sealed
 
 
 def _state(rows: Sequence[_Row]) -> LockoutState | None:
