@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from tests.host_lsa_mode.everything import Everything, Module
+from tests.sspi.fakes import FakeAuthority
 
+import secpkg
 from secpkg.contract import Capability, CredentialUse, Names, SecBuffer, SecurityError, Status
 from secpkg.contract.attributes import (
     CONTEXT_TYPES,
@@ -22,6 +24,7 @@ from secpkg.contract.attributes import (
 from secpkg.contract.flags import SECPKG_ATTR_THUNK_ALL, BufferType, ExtendedInformationClass
 from secpkg.contract.values import ContextFlags, Sizes
 from secpkg.host.user_mode.contexts import UserContext
+from secpkg.ipc.access_token import AccessToken
 from secpkg.ipc.link import run
 from secpkg.sspi import metadata, operations, raw
 from secpkg.testing import LabAuthority
@@ -369,3 +372,22 @@ def test_an_expired_context_takes_no_leg(world: World) -> None:
     context = world.context(b"more")
     assert world.leg(b"last", context)[0] is Status.SEC_E_CONTEXT_EXPIRED
     assert len(world.package.requests) == 1
+
+
+def test_R229_the_paved_path_goes_on_after_the_context_was_established_again(worlds: Callable[..., World]) -> None:
+    world = worlds(capabilities=Capability.CONNECTION | Capability.DATAGRAM)
+    with secpkg.Client("Everything", requirements=0, authority=world.lab) as client:
+        assert client.step() == b"done" and client.peer == "session None"
+        assert client.step(b"more") == b"go on" and client.complete
+        assert client.step(b"last") == b"done" and client.complete
+        assert client.peer == "session None"
+
+
+def test_R202_the_access_token_is_an_attribute_too(authority: FakeAuthority) -> None:
+    _, credential, _ = raw.acquire_credentials_handle(None, "Tiny", CredentialUse.INBOUND, authority=authority)
+    _, server, *_ = raw.accept_security_context(credential, None, [SecBuffer(TOKEN, b"1")], 0)
+    _, server, *_ = raw.accept_security_context(None, server, [SecBuffer(TOKEN, b"3")], 0)
+    status, token = raw.query_context_attributes(server, 0x12)
+    assert status is OK and isinstance(token, AccessToken)
+    token.close()
+    assert raw.query_context_attributes(server, 0x12)[0] is OK

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 from tests.host_lsa_mode.everything import Everything, Module
+from tests.rules.packages import Badge, badge, module
 
 from secpkg.contract import Acquired, AuthIdentity, Call, CredentialUse, PackageInfo, SecBuffer, SecurityError, Status
 from secpkg.contract.attributes import CredentialsNames
@@ -90,6 +91,25 @@ def test_a_handle_is_freed_once(lab: LabAuthority, package: Everything) -> None:
     assert raw.free_credentials_handle(handle) is BAD_HANDLE
     assert raw.free_credentials_handle(None) is BAD_HANDLE
     assert len(package.freed) == 1
+
+
+def test_the_session_that_a_thread_presents(package: Everything) -> None:
+    """Default credentials, user info and a password change for the client are of that session (lock 3)."""
+    with LabAuthority(domain="EXAMPLE", modules=[Module(package), module(Badge())]) as lab:
+        lab.add_user("alice")
+        logon = badge(lab)
+        output = [SecBuffer(RESPONSE)]
+        with logon.session():
+            acquired(logon_id=None, authority=lab)
+            found = get_user_info("Everything", authority=lab)
+            for impersonating in (True, False):
+                raw.change_account_password(
+                    "Everything", "", "alice", "old", "old", impersonating, output, authority=lab
+                )
+        acquired(lab)
+        assert [held.logon_id for held in package.credentials] == [logon.luid, None]
+        assert found.user_name == f"user {logon.luid:x}"
+        assert [call.caller.logon_id for call in package.calls[-2:]] == [logon.luid, None]
 
 
 # --- what is done with a handle --------------------------------------------------------------------------------------
