@@ -10,12 +10,27 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from tests.host_lsa_mode.everything import Everything, Module
+from tests.host_lsa_mode.everything import Everything, Held, Module, Talk
+from tests.sspi.test_raw_credentials import Plain
 
 import secpkg
-from secpkg.contract import AscReq, AscRet, CredentialUse, IscReq, IscRet, SecBuffer, SecurityError, Status
+from secpkg.contract import (
+    AscReq,
+    AscRet,
+    Call,
+    CredentialUse,
+    ImpersonationLevel,
+    IscReq,
+    IscRet,
+    LsaFunctions,
+    PackageParameters,
+    SecBuffer,
+    SecurityError,
+    Status,
+)
 from secpkg.contract.flags import BufferType
 from secpkg.contract.values import NEVER, Complete, ContextRequest, Continue, Step, filetime
+from secpkg.host.user_mode import providers
 from secpkg.sspi import operations, raw
 from secpkg.testing import LabAuthority
 
@@ -340,3 +355,86 @@ def test_R200_without_impersonation_nothing_is_done_for_the_client(
         server.step(b"last")
         with pytest.raises(SecurityError, match="NO_IMPERSONATION"), server.impersonate():
             pytest.fail("done on behalf of nobody")
+
+
+class Naming(Everything):
+    """It knows its client by the token of a leg; how far its access token goes is what was asked for."""
+
+    async def initialize(self, package_id: int, parameters: PackageParameters, authority: LsaFunctions) -> None:
+        self.authority = authority
+
+    async def accept_lsa_mode_context(
+        self, call: Call, credential: Held, context: Talk, request: ContextRequest
+    ) -> Step:
+        identify = request.requirements & AscReq.IDENTIFY
+        level = ImpersonationLevel.IDENTIFICATION if identify else ImpersonationLevel.IMPERSONATION
+        auth = await self.authority.get_auth_data_for_user(request.token.decode())
+        converted = await self.authority.convert_auth_data_to_token(auth, level)
+        return Complete(Talk(credential), access_token=converted.token)
+
+
+@pytest.fixture
+def named() -> Iterator[raw.CredentialHandle]:
+    with LabAuthority(domain="EXAMPLE", modules=[Module(Naming())]) as lab:
+        lab.add_user("alice", posix_uid=65534)
+        _, credential, _ = raw.acquire_credentials_handle(None, "Everything", CredentialUse.INBOUND, authority=lab)
+        assert credential is not None
+        yield credential
+
+
+@pytest.mark.breaks("R182", "secpkg.sspi.impersonation:_refused")
+def test_R182_to_identify_is_not_to_impersonate(named: raw.CredentialHandle) -> None:
+    _, context, _, _ = accept(named, b"alice", wanted=AscReq.IDENTIFY)
+    status, token = raw.query_security_context_token(context)
+    assert status is OK and token is not None
+    with token:
+        assert (token.account_name, token.impersonation_level) == ("alice", ImpersonationLevel.IDENTIFICATION)
+    before = os.getresuid()
+    assert raw.impersonate_security_context(context) is Status.SEC_E_NO_IMPERSONATION
+    assert os.getresuid() == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="impersonation needs the privilege of root")
+@pytest.mark.breaks("R201", "secpkg.sspi.impersonation:impersonate")
+def test_R201_an_impersonation_ends_with_revert(named: raw.CredentialHandle) -> None:
+    before = os.getresuid()
+    _, context, _, _ = accept(named, b"alice")
+    assert raw.impersonate_security_context(context) is OK
+    during = os.geteuid()
+    raw.revert_security_context(context)
+    assert (during, os.getresuid()) == (65534, before)
+
+
+@pytest.mark.breaks("R202", "secpkg.sspi.operations:query_token")
+def test_R202_whoever_asks_for_the_access_token_closes_it(named: raw.CredentialHandle) -> None:
+    _, context, _, _ = accept(named, b"alice")
+    tokens = [raw.query_security_context_token(context)[1] for _ in range(2)]
+    assert tokens[0] is not None and tokens[1] is not None
+    tokens[0].close()
+    assert tokens[1].account_name == "alice"
+    tokens[1].close()
+    assert raw.query_security_context_token(context)[0] is OK
+
+
+@pytest.mark.breaks("R189", "secpkg.sspi.operations:complete_token")
+def test_R189_a_token_is_completed_before_it_is_sent() -> None:
+    class Digest(Plain):
+        def initialize_security_context(
+            self, call: Call, credential: object, context: object, request: ContextRequest
+        ) -> Step:
+            return Complete("context", b"half", complete_needed=True)
+
+        def complete_auth_token(self, context: object, token: bytes) -> bytes:
+            return b"completed " + token
+
+    providers.add("digest", Digest)
+    try:
+        with secpkg.Client("PlainOne", requirements=0) as client:
+            assert client.step() == b"completed half"
+        _, credential, _ = raw.acquire_credentials_handle(None, "PlainOne", CredentialUse.OUTBOUND)
+        status, context, output, _, _ = raw.initialize_security_context(credential, None, None, 0)
+        assert (status, output[0].data) == (Status.SEC_I_COMPLETE_NEEDED, b"half")
+        assert raw.complete_auth_token(context, output) is OK
+        assert output[0].data == b"completed half"
+    finally:
+        providers.remove("digest")
