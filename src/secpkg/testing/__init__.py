@@ -8,17 +8,36 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from secpkg.host.user_mode.trace import UserModeCall, observe_user_mode
     from secpkg.testing.clock import FrozenClock
+    from secpkg.testing.entropy import SeededEntropy
+    from secpkg.testing.faults import ANY, FaultInjection, LsaCallSeen, Rule, lsa_functions
     from secpkg.testing.lab import LabAuthority
 
 # A client that only wants to be watched does not bring the authority along.
 _WHERE = {
+    "ANY": "secpkg.testing.faults",
+    "FaultInjection": "secpkg.testing.faults",
     "FrozenClock": "secpkg.testing.clock",
     "LabAuthority": "secpkg.testing.lab",
+    "LsaCallSeen": "secpkg.testing.faults",
+    "Rule": "secpkg.testing.faults",
+    "SeededEntropy": "secpkg.testing.entropy",
     "UserModeCall": "secpkg.host.user_mode.trace",
+    "lsa_functions": "secpkg.testing.faults",
     "observe_user_mode": "secpkg.host.user_mode.trace",
 }
 
-__all__ = ["FrozenClock", "LabAuthority", "UserModeCall", "observe_user_mode"]
+__all__ = [
+    "ANY",
+    "FaultInjection",
+    "FrozenClock",
+    "LabAuthority",
+    "LsaCallSeen",
+    "Rule",
+    "SeededEntropy",
+    "UserModeCall",
+    "lsa_functions",
+    "observe_user_mode",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Final, Self
 
+import msgspec
+
+from secpkg.accounts.memory import MemoryAccountStore
 from secpkg.accounts.model import Account
+from secpkg.accounts.sid import random_domain_sid
+from secpkg.accounts.vault import MASTER_KEY_SIZE, Vault
 from secpkg.authority.policy import Policy
-from secpkg.runtime.embedded import EmbeddedAuthority, LocalLink
+from secpkg.contract.status import SecurityError, Status
+from secpkg.runtime.embedded import EmbeddedAuthority, LocalLink, LocalPort
 from secpkg.runtime.modules import LsaModeInitialize, ModuleDescription
+from secpkg.runtime.ports import Events
 from secpkg.testing.clock import FrozenClock
+from secpkg.testing.faults import FaultInjection, LsaCallSeen, Rule
 from secpkg.testing.scheduling import HandScheduler
+
+if TYPE_CHECKING:
+    from secpkg.host.lsa_mode.running import Running
 
 Module = str | tuple[ModuleDescription, LsaModeInitialize] | LsaModeInitialize
 
@@ -26,11 +40,39 @@ def described(module: Module) -> str | tuple[ModuleDescription, LsaModeInitializ
     return ModuleDescription(name, "not-installed", "0", b"", "", has_user_half=False), module
 
 
+class Chance:
+    """The entropy of one lab: drawn from ``source``, which may be another one for a while."""
+
+    __slots__ = ("source",)
+
+    def __init__(self, source: Callable[[int], bytes]) -> None:
+        self.source = source
+
+    def __call__(self, size: int) -> bytes:
+        return self.source(size)
+
+
+class _Embedded(EmbeddedAuthority):
+    """An embedded authority whose modules reach it through the lab's rules."""
+
+    faults: FaultInjection
+
+    def _start_port(self, description: ModuleDescription, first_package_id: int, events: Events) -> LocalPort:
+        between = self.faults.between(events.lsa_call, description.name, self._package_name)
+        return super()._start_port(description, first_package_id, msgspec.structs.replace(events, lsa_call=between))
+
+    def _package_name(self, package_id: int) -> str:
+        try:
+            return self.machine.directory.entry(package_id).name
+        except SecurityError:  # its module is being loaded
+            return ""
+
+
 class LabAuthority:
     """``with LabAuthority(domain="EXAMPLE", modules=["hello"]) as lab``: pass ``authority=lab`` to Client, Server and
     ``lsa.connect``. Modules are names of installed ones, or the ``lsa_mode_initialize`` of one under test. ``clock``
     and ``entropy`` fix time and chance, so that a handshake replays byte for byte; with a `FrozenClock` the callbacks
-    of packages (notifications, threads) come with `advance` alone.
+    of packages (notifications, threads) come with `advance` alone. ``faults`` makes LSA functions fail.
     """
 
     def __init__(
@@ -43,20 +85,67 @@ class LabAuthority:
         clock: Callable[[], float] | None = None,
         entropy: Callable[[int], bytes] | None = None,
     ) -> None:
-        chosen: dict[str, Callable[..., object]] = {}
-        if clock is not None:
-            chosen["clock"] = clock
-        if entropy is not None:
-            chosen["entropy"] = entropy
+        self.clock: Final[Callable[[], float]] = time.time if clock is None else clock
+        self.entropy: Final = Chance(os.urandom if entropy is None else entropy)
         self._scheduler = HandScheduler(clock) if isinstance(clock, FrozenClock) else None
-        self.embedded = EmbeddedAuthority(
-            domain=domain,
-            modules=[described(module) for module in modules],
-            policy=policy,
-            primary_credentials=primary_credentials,
+        self.faults: Final = FaultInjection(self._pass_time, self._runs)
+        key = self.entropy(MASTER_KEY_SIZE)
+        chosen = Policy() if policy is None else policy
+        sid = random_domain_sid(self.entropy(12))
+        made = _Embedded(
+            store=MemoryAccountStore(domain, Vault(key), lockout=chosen.lockout, domain_sid=sid),
+            master_key=key,
+            policy=chosen,
+            clock=self.clock,
+            entropy=self.entropy,
             scheduler=self._scheduler,
-            **chosen,  # type: ignore[arg-type]  # the two callables by their names
         )
+        made.faults = self.faults
+        self.embedded: Final[EmbeddedAuthority] = made
+        try:
+            for module in modules:
+                self.add_module(module, primary_credentials=primary_credentials)
+        except BaseException:
+            self.close()
+            raise
+
+    def _runs(self, running: Running) -> bool:
+        return running.surroundings.entropy is self.entropy
+
+    def _pass_time(self, seconds: float) -> None:
+        if self._scheduler is None:
+            time.sleep(seconds)
+        else:
+            self.advance(seconds)
+
+    def fail(
+        self, function: str, status: Status, *, times: int | None = 1, after: int = 0, package: str | None = None
+    ) -> Rule:
+        """``with lab.fail("get_auth_data_for_user", Status.STATUS_NO_MEMORY):`` an LSA function that fails; see
+        `FaultInjection.fail`.
+        """
+        return self.faults.fail(function, status, times=times, after=after, package=package)
+
+    def slow(
+        self,
+        function: str,
+        seconds: float = 0.0,
+        *,
+        meanwhile: Callable[[], object] | None = None,
+        times: int | None = None,
+        after: int = 0,
+        package: str | None = None,
+    ) -> Rule:
+        """``with lab.slow("get_auth_data_for_user", 30.0):`` an authority that takes its time; see
+        `FaultInjection.slow`.
+        """
+        return self.faults.slow(function, seconds, meanwhile=meanwhile, times=times, after=after, package=package)
+
+    @contextmanager
+    def lsa_calls(self) -> Iterator[list[LsaCallSeen]]:
+        """``with lab.lsa_calls() as calls:`` every call of an LSA function, in order."""
+        with self.faults.calls() as calls:
+            yield calls
 
     def link(self, logon_process_name: str | None = None) -> LocalLink:
         """For `secpkg.sspi` and `secpkg.lsa`: a connection to this lab."""
