@@ -285,7 +285,7 @@ def test_R232_a_token_that_was_accepted_proves_nothing_about_other_traffic(lab: 
 
 def test_scattered_buffers_are_not_copied_on_their_way() -> None:
     """Sealing copies each byte at most once: the host copies none, so all that is left is the package's own output."""
-    given = [bytes(1000), bytearray(b"h" * 1000), bytearray(b"d" * 5000), memoryview(bytearray(b"t" * 4))]
+    given: list[Buffer] = [bytes(1000), bytearray(b"h" * 1000), bytearray(b"d" * 5000), memoryview(bytearray(b"t" * 4))]
     recorder = Recorder()
     with recording(recorder) as context:
         message = buffers((READONLY, given[0]), (CHECKED, given[1]), (DATA, given[2]), (TOKEN, given[3]))

@@ -114,6 +114,7 @@ def test_R227_senders_supply_buffers_of_the_stream_sizes(ends: Ends) -> None:
     client, server = ends
     status, sizes = raw.query_context_attributes(client, 4)
     assert status is OK and isinstance(sizes, StreamSizes)
+    message: Message = []
     for header, data, trailer, wanted in (
         (sizes.header - 1, 1, sizes.trailer, Status.SEC_E_BUFFER_TOO_SMALL),
         (sizes.header, 1, sizes.trailer - 1, Status.SEC_E_BUFFER_TOO_SMALL),
