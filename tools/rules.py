@@ -38,8 +38,8 @@ SECTIONS: Final = {
     "P": (262, "subauthentication"),
     "Q": (273, "SASL and identities"),
 }
-COMPLETE: Final = frozenset("ABCEHI")
-"""Sections of which every rule has a test or a reason."""
+COMPLETE: Final = frozenset(SECTIONS)
+"""Sections of which every rule has a test or a reason: all."""
 
 _RULES: Final = re.compile(r"(?<![A-Za-z0-9])R(\d{1,3})(?:[-–]R?(\d{1,3}))?(?![A-Za-z0-9])")
 _HEAD: Final = """\

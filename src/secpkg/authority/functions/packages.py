@@ -12,7 +12,7 @@ from secpkg.authority.fanout import accept_credentials, require_supplementals
 from secpkg.authority.functions.table import lsa_function
 from secpkg.authority.passthrough import call_by_name
 from secpkg.authority.passwords import change_password
-from secpkg.contract.flags import PrimaryCredentialFlag
+from secpkg.contract.flags import LogonType, PrimaryCredentialFlag
 from secpkg.contract.implements import implements
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import PrimaryCredential, ProtocolReply, SupplementalCredential
@@ -95,12 +95,13 @@ async def update_credentials(
     if not session.outbound:
         raise SecurityError(Status.STATUS_BAD_LOGON_SESSION_STATE, reason="session_not_outbound")
     require_supplementals(supplemental)
+    if session.logon_type is not LogonType.NEW_CREDENTIALS:  # there, who it is elsewhere is not who it is here
+        primary = msgspec.structs.replace(
+            primary, downlevel_name=session.account_name, domain_name=session.domain, upn=session.upn
+        )
     primary = msgspec.structs.replace(
         primary,
-        downlevel_name=session.account_name,
-        domain_name=session.domain,
         user_sid=session.sid,
-        upn=session.upn,
         logon_server=session.logon_server,
         flags=PrimaryCredentialFlag(primary.flags | PrimaryCredentialFlag.UPDATE),
     )
