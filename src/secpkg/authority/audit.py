@@ -171,6 +171,14 @@ class AuditRecord:
         """What is held in memory; nothing when the record is a file."""
         return tuple(self._lines)
 
+    def recent(self) -> list[Record]:
+        """The newest records, at most those of the last 256 KiB, in their order."""
+        if self._fd < 0:
+            return read(self._lines, self._key)
+        size = os.fstat(self._fd).st_size
+        start = max(0, size - MAX_LINE)
+        return read(os.pread(self._fd, size - start, start).splitlines(keepends=True), self._key)
+
     @property
     def count(self) -> int:
         """Records written so far, over all starts."""

@@ -178,7 +178,8 @@ class Unload(Message, frozen=True):
 
 class Traced(Message, frozen=True):
     """One finished call, for whoever looks: monotonic start, seconds, kind, function, package, channel, handle, status,
-    bytes in and out, and the named reason.
+    bytes in and out, the named reason, and the call of the worker that it is, or was awaited in. For which process and
+    whose it was, the authority adds by itself: what a worker says of them is overwritten.
     """
 
     start: float
@@ -192,6 +193,10 @@ class Traced(Message, frozen=True):
     received: int
     sent: int
     reason: str
+    call: int = 0
+    application: int = 0
+    uid: int = -1
+    account: str = ""
 
 
 Report = Loaded | LoadFailed | LsaCall | PackageResult | PackageFailed | ChannelClosed | Drained | Unload | Traced

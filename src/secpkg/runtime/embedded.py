@@ -53,7 +53,7 @@ from secpkg.runtime.machine import Machine, Module
 from secpkg.runtime.management import Management
 from secpkg.runtime.modules import LsaModeInitialize, ModuleDescription, describe, lsa_mode_initialize
 from secpkg.runtime.ports import Events, Legs, Opened, answer
-from secpkg.runtime.reports import traced
+from secpkg.runtime.reports import attributed, traced
 from secpkg.runtime.scheduling import ThreadScheduler
 
 if TYPE_CHECKING:
@@ -186,7 +186,13 @@ class LocalPort:
         self.module.surroundings.observer = self._observe if on else None
 
     def _observe(self, event: TraceEvent) -> None:
-        self._events.traced(os.getpid(), traced(event))
+        legs, known = self._legs.get(event.channel), self._calls.get(event.call)
+        caller = None
+        if event.channel:
+            caller = None if legs is None else legs.caller
+        elif known is not None and known.connection is not None:
+            caller = known.call
+        self._events.traced(os.getpid(), attributed(traced(event), caller))
 
     def revive(self) -> None:
         raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason="embedded_is_never_quarantined")

@@ -88,6 +88,8 @@ class Machine:
         self.trace: deque[tuple[int, int, Traced]] = deque(maxlen=TRACE_SIZE)
         self.trace_count = 0
         self.tracing = False
+        self.on_traced: Callable[[], None] | None = None
+        """Told of every observed call, for whoever waits for one."""
         self._start_port = start_port
         self.directory.watch(self._package_changed)
         self._serial = 1
@@ -131,7 +133,7 @@ class Machine:
             unload=lambda package_id: self._unload(module, package_id),
             quarantined=lambda reason: self._quarantined(module, reason),
             channel_closed=self.service.forget_channel,
-            traced=self._traced,
+            traced=self.note,
             lsa_call=self.service.lsa_call,
         )
         try:
@@ -295,9 +297,12 @@ class Machine:
             if module.port is not None:
                 module.port.set_trace(on)
 
-    def _traced(self, process: int, event: Traced) -> None:
+    def note(self, process: int, event: Traced) -> None:
+        """Keep an observed call of the process with this id for who reads."""
         self.trace_count += 1
         self.trace.append((self.trace_count, process, event))
+        if self.on_traced is not None:
+            self.on_traced()
 
     def module_of(self, name: str) -> Module:
         """A live module by its own name or by one of its packages'; STATUS_NO_SUCH_PACKAGE."""

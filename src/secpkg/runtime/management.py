@@ -19,9 +19,11 @@ from secpkg.authority.connections import Connection
 from secpkg.authority.registry import ModuleEntry, Registry, RegistryError
 from secpkg.contract.requests import drive
 from secpkg.contract.status import SecurityError, Status
+from secpkg.runtime.examine import examine
 from secpkg.runtime.inbox import INBOX_MODULES, RESERVED_PACKAGES
 from secpkg.runtime.machine import Machine, Module
 from secpkg.runtime.modules import ModuleDescription, describe
+from secpkg.runtime.watching import Watching
 
 Done = Callable[[object, BaseException | None], None]
 DRAIN_LIMIT: Final = 3600.0
@@ -117,7 +119,7 @@ class Management:
         self._address = address
         self._describe = add
         self._started = time.monotonic()
-        self._epoch = time.time() - self._started
+        self._watching = Watching(machine, after)
         self._operation("packages.list", Nothing, self._packages)
         self._operation("packages.show", Named, self._package)
         self._operation("packages.add", AddModule, self._add, audited=True)
@@ -129,6 +131,8 @@ class Management:
         self._operation("trace.start", Nothing, self._trace_start, audited=True)
         self._operation("trace.read", ReadTrace, self._trace_read)
         self._operation("trace.stop", Nothing, self._trace_stop, audited=True)
+        self._operation("calls.counts", Nothing, self._counts)
+        self._operation("packages.examine", Named, self._examine)
         self._account_operations()
 
     def _operation(
@@ -351,41 +355,20 @@ class Management:
         done({"stopping": True}, None)
         self._stop()
 
-    def _trace_start(self, _connection: Connection, _arguments: Nothing, done: Done) -> None:
-        self._machine.set_trace(True)
-        done({"cursor": self._machine.trace_count}, None)
+    def _trace_start(self, connection: Connection, _arguments: Nothing, done: Done) -> None:
+        done(self._watching.start(connection), None)
 
-    def _trace_stop(self, _connection: Connection, _arguments: Nothing, done: Done) -> None:
-        self._machine.set_trace(False)
-        done({"cursor": self._machine.trace_count}, None)
+    def _trace_stop(self, connection: Connection, _arguments: Nothing, done: Done) -> None:
+        done(self._watching.stop(connection), None)
 
     def _trace_read(self, _connection: Connection, arguments: ReadTrace, done: Done) -> None:
-        events = [
-            {
-                "time": event.start + self._epoch,
-                "monotonic": event.start,
-                "seconds": event.seconds,
-                "process": process,
-                "kind": event.kind,
-                "function": event.function,
-                "package": event.package,
-                "channel": event.channel,
-                "handle": event.handle,
-                "status": event.status,
-                "reason": event.reason,
-                "received": event.received,
-                "sent": event.sent,
-            }
-            for number, process, event in self._machine.trace
-            if number > arguments.cursor
-        ][:500]
-        if not events and arguments.wait > 0 and self._after is not None:
-            later = ReadTrace(cursor=arguments.cursor)
-            self._after(min(arguments.wait, 10.0), lambda: self._trace_read(_connection, later, done))
-            return
-        first = self._machine.trace_count - len(self._machine.trace)
-        cursor = max(arguments.cursor, first) + len(events)
-        done({"cursor": cursor, "events": events}, None)
+        self._watching.read(arguments.cursor, arguments.wait, done)
+
+    def _counts(self, _connection: Connection, _arguments: Nothing, done: Done) -> None:
+        done(self._watching.counts(), None)
+
+    def _examine(self, _connection: Connection, arguments: Named, done: Done) -> None:
+        done(examine(arguments.name, self._registry), None)
 
     # --- accounts ------------------------------------------------------------------------------------------------
 

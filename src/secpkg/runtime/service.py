@@ -41,7 +41,6 @@ from secpkg.ipc.schema import (
     DuplicateToken,
     Failed,
     FreeBuffer,
-    FromAuthority,
     GetSession,
     ListPackages,
     ListSessions,
@@ -68,6 +67,7 @@ from secpkg.ipc.schema import (
     encode,
 )
 from secpkg.runtime import policy_requests
+from secpkg.runtime.asked import COUNTED, Asked, Reply
 from secpkg.runtime.policy_requests import PolicyRequest
 from secpkg.runtime.ports import ModulePort, answer
 
@@ -75,12 +75,6 @@ _INTERNAL: Final = Status.STATUS_INTERNAL_ERROR
 _LUID_SIZE: Final = 8
 _SESSION_DATA_SIZE: Final = 1024
 """Bytes charged for SECURITY_LOGON_SESSION_DATA with its strings."""
-
-
-class Reply(Protocol):
-    """How an answer leaves; ``passed`` is the application's end of a new channel, or a token's descriptor."""
-
-    def __call__(self, message: FromAuthority, passed: object = None) -> None: ...
 
 
 class Descriptors(Protocol):
@@ -109,6 +103,11 @@ class Service:
         self.descriptors = descriptors
         self.security_providers: Callable[[], tuple[str, ...]] = tuple
         """The operator's list of plain SSPs (spec/README 12); empty until whoever composes says otherwise."""
+        self.observer: Callable[[ClientInfo, ToAuthority, Reply], Reply] | None = None
+        """Given every request and its reply while somebody traces; the reply that it returns is used."""
+        self.asked = Asked(authority.packages)
+        self.ended: list[Callable[[Connection], None]] = []
+        """Told the connections that have ended."""
         self._channels: dict[int, tuple[Connection, ModulePort]] = {}
         self._last_channel = 0
 
@@ -153,6 +152,8 @@ class Service:
 
     def connect(self, message: ToAuthority, caller: ClientInfo, reply: Reply) -> Connection | None:
         """The first message of a connection, which must be `Connect`; None when it is refused."""
+        if self.observer is not None:
+            reply = self.observer(caller, message, reply)
         if not isinstance(message, Connect):
             reply(Failed(message.id, Status.STATUS_ACCESS_DENIED, reason="not_connected"))
             return None
@@ -174,10 +175,16 @@ class Service:
                 del self._channels[number]
                 port.close_channel(number)
         self.authority.connections.close(connection)
+        for told in self.ended:
+            told(connection)
 
     def handle(self, connection: Connection, message: ToAuthority, reply: Reply, fd: int = -1) -> None:
         """Answer one message of a connection. ``fd`` is a descriptor that came with it and stays the caller's."""
         size = _size(message)
+        if self.observer is not None:
+            reply = self.observer(connection.caller, message, reply)
+        if isinstance(message, COUNTED):
+            reply = self.asked.counting(connection, message, reply)
         try:
             if size > MAX_SUBMIT_BUFFER:
                 raise SecurityError(Status.STATUS_QUOTA_EXCEEDED, reason="submit_buffer_too_large")

@@ -61,6 +61,7 @@ from secpkg.ipc.rights import OwnedFds
 from secpkg.ipc.schema import encode
 from secpkg.runtime.modules import ModuleDescription
 from secpkg.runtime.ports import Events, Legs, Opened
+from secpkg.runtime.reports import attributed
 
 _decode_report: Final = msgspec.msgpack.Decoder(Report).decode
 _STAMP: Final = struct.Struct("d")
@@ -399,7 +400,7 @@ class WorkerPort:
             self.kill("broken")
         elif isinstance(report, Traced):
             process = self._process
-            self.events.traced(0 if process is None else process.pid, report)
+            self.events.traced(0 if process is None else process.pid, attributed(report, self._caller(report)))
         elif isinstance(report, Drained):
             self.events.drained(report.package)
         elif isinstance(report, ChannelClosed):
@@ -410,6 +411,13 @@ class WorkerPort:
         else:
             assert isinstance(report, Unload)
             self.events.unload(report.package)
+
+    def _caller(self, report: Traced) -> ClientInfo | None:
+        """For whom the observed call was: by its channel or its call, as in `_origin`."""
+        legs, known = self._channels.get(report.channel), self._calls.get(report.call)
+        if report.channel:
+            return None if legs is None else legs.caller
+        return None if known is None or known[1].connection is None else known[1].call
 
     def _lsa_call(self, call: LsaCall) -> None:
         number, control = call.id, self._control

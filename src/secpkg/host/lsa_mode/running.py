@@ -44,9 +44,12 @@ class Link(Protocol):
 
 
 class TraceEvent:
-    """A finished call, for an observer."""
+    """A finished call, for an observer. ``call`` is the number of the call into the package, which what it awaits has
+    too.
+    """
 
     __slots__ = (
+        "call",
         "channel",
         "function",
         "handle",
@@ -66,6 +69,7 @@ class TraceEvent:
         self.package = package
         self.channel = channel
         self.start = start
+        self.call = 0
         self.seconds = 0.0
         self.handle = 0
         self.status = 0
@@ -186,7 +190,9 @@ class Running:
 
     def begun(self, function: str) -> TraceEvent:
         """The event of a call that begins now."""
-        return TraceEvent("package", function, self.package.info.name, self.channel, time.monotonic())
+        event = TraceEvent("package", function, self.package.info.name, self.channel, time.monotonic())
+        event.call = self.call_id
+        return event
 
     def start(self, function: Callable[..., object], *arguments: object) -> None:
         """Call the package's function and drive its coroutine; ``done`` is told exactly once, whatever is raised."""
@@ -246,11 +252,9 @@ class Running:
         return answer
 
     def _observed(self, function: str, observer: Observer, resume: Resume) -> Resume:
-        return _Observed(
-            TraceEvent("lsa", documented(function), self.package.info.name, self.channel, time.monotonic()),
-            observer,
-            resume,
-        )
+        event = self.begun(documented(function))
+        event.kind = "lsa"
+        return _Observed(event, observer, resume)
 
     @property
     def holdings(self) -> Holdings:
