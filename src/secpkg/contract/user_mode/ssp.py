@@ -3,7 +3,8 @@
 The context object that `UserModeContext.init_user_mode_context` returns is given back to every other function; the
 handle belongs to the host. One sender and one receiver may use a context at once (R222); two of a kind may not.
 Message functions take `SecBuffer` lists and *replace* ``data``: a host that was given one 64 KiB message copies it
-once.
+once. The descriptors are the call's own: keep none, and leave those of READONLY buffers alone. An EMPTY buffer that has
+writable memory lends it for the output of this call; using it saves fresh memory for each large message.
 """
 
 from __future__ import annotations
@@ -98,12 +99,17 @@ class Sealing(Protocol):
 
     def seal_message(self, context: object, quality_of_protection: int, message: Message, sequence_number: int) -> None:
         """SpSealMessage: one writable DATA buffer, whose ``data`` becomes the ciphertext of the same length, and one
-        TOKEN buffer (R219). Page: ntsecpkg/nc-ntsecpkg-spsealmessagefn.
+        TOKEN buffer (R219). A package with SECPKG_ATTR_STREAM_SIZES gets HEADER, DATA, TRAILER and EMPTY instead
+        (R227). Page: ntsecpkg/nc-ntsecpkg-spsealmessagefn.
         """
         ...
 
     def unseal_message(self, context: object, message: Message, sequence_number: int) -> int:
-        """SpUnsealMessage: returns the quality of protection. Page: ntsecpkg/nc-ntsecpkg-spunsealmessagefn."""
+        """SpUnsealMessage: returns the quality of protection. In a stream DATA and EMPTY buffers are given new types and
+        data: HEADER, DATA, TRAILER, and EXTRA for what was not processed (R224, R225); a message that is not whole is
+        SEC_E_INCOMPLETE_MESSAGE, with the number of missing bytes (4 bytes, little-endian) in an EMPTY buffer made
+        MISSING, and without any change of state (R226). Page: ntsecpkg/nc-ntsecpkg-spunsealmessagefn.
+        """
         ...
 
 
@@ -140,7 +146,10 @@ class Transfer(Protocol):
     """Moving a context to another process of this machine (R203, R204)."""
 
     def export_security_context(self, context: object, flags: int) -> ExportedContext:
-        """SpExportSecurityContext. Page: ntsecpkg/nc-ntsecpkg-spexportsecuritycontextfn."""
+        """SpExportSecurityContext: the state of both directions; the host sees to it that this context sends nothing
+        afterwards. Refuse RESET_NEW (SEC_E_NOT_SUPPORTED) where the copy would use a key's numbers again (ADR 20).
+        Page: ntsecpkg/nc-ntsecpkg-spexportsecuritycontextfn.
+        """
         ...
 
     def import_security_context(self, packed_context: bytes, token: TokenReference | None) -> object:

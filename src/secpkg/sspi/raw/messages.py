@@ -42,8 +42,10 @@ def verify_signature(context: ContextHandle | None, message: Message, message_se
 def encrypt_message(
     context: ContextHandle | None, quality_of_protection: int, message: Message, message_seq_no: int = 0
 ) -> Status:
-    """EncryptMessage: one writable DATA buffer becomes the ciphertext, the TOKEN buffer the trailer (R219). Without a
-    DATA buffer SEC_E_INVALID_TOKEN (R221). One thread may encrypt while another decrypts; two of a kind get
+    """EncryptMessage: one writable DATA buffer becomes the ciphertext, the TOKEN buffer the trailer (R219); in a stream
+    HEADER, DATA and TRAILER, in this order and of the stream sizes (R209, R227). Without a DATA buffer
+    SEC_E_INVALID_TOKEN (R221). SECQOP_WRAP_NO_ENCRYPT signs only, and is all that there is without confidentiality
+    (R220). After the context's expiry SEC_E_CONTEXT_EXPIRED. A refused call has changed no buffer. One thread may encrypt while another decrypts; two of a kind get
     SEC_E_INVALID_HANDLE (R222). Page: sspi/nf-sspi-encryptmessage.
     """
     if not isinstance(context, ContextHandle):
@@ -57,7 +59,9 @@ def encrypt_message(
 
 @implements("sspi", "DecryptMessage")
 def decrypt_message(context: ContextHandle | None, message: Message, message_seq_no: int = 0) -> tuple[Status, int]:
-    """DecryptMessage: (status, quality of protection); may succeed with empty output (R223). Page:
+    """DecryptMessage: (status, quality of protection); may succeed with empty output (R223). A stream's DATA and four
+    EMPTY buffers become HEADER, DATA, TRAILER and EXTRA (R224, R225); SEC_E_INCOMPLETE_MESSAGE leaves them as they were
+    but for one that says how many bytes, four of them little-endian, are MISSING (R226). Page:
     sspi/nf-sspi-decryptmessage.
     """
     if not isinstance(context, ContextHandle):
