@@ -45,8 +45,8 @@ def encrypt_message(
     """EncryptMessage: one writable DATA buffer becomes the ciphertext, the TOKEN buffer the trailer (R219); in a stream
     HEADER, DATA and TRAILER, in this order and of the stream sizes (R209, R227). Without a DATA buffer
     SEC_E_INVALID_TOKEN (R221). SECQOP_WRAP_NO_ENCRYPT signs only, and is all that there is without confidentiality
-    (R220). After the context's expiry SEC_E_CONTEXT_EXPIRED. A refused call has changed no buffer. One thread may encrypt while another decrypts; two of a kind get
-    SEC_E_INVALID_HANDLE (R222). Page: sspi/nf-sspi-encryptmessage.
+    (R220). After the context's expiry SEC_E_CONTEXT_EXPIRED. A refused call has changed no buffer. One thread may
+    encrypt while another decrypts; two of a kind get SEC_E_INVALID_HANDLE (R222). Page: sspi/nf-sspi-encryptmessage.
     """
     if not isinstance(context, ContextHandle):
         return Status.SEC_E_INVALID_HANDLE
