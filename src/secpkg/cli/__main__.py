@@ -10,6 +10,7 @@ import click
 _COMMANDS: Final = {
     "accounts": "User accounts of the authority.",
     "authority": "Run the authority, see how it is, stop it.",
+    "check": "Try every rule that binds a package on a module, and attack it.",
     "functions": "Which documented functions work here, and where.",
     "groups": "Groups of the account domain.",
     "logon": "Log a user on and show the session; or run a command in it.",
