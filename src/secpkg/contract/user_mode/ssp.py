@@ -105,7 +105,7 @@ class Sealing(Protocol):
         ...
 
     def unseal_message(self, context: object, message: Message, sequence_number: int) -> int:
-        """SpUnsealMessage: returns the quality of protection. In a stream DATA and EMPTY buffers get new types and data:
+        """SpUnsealMessage: the quality of protection. In a stream DATA and EMPTY buffers get new types and data:
         HEADER, DATA, TRAILER, and EXTRA for what was not processed (R224, R225); a message that is not whole is
         SEC_E_INCOMPLETE_MESSAGE, with the number of missing bytes (4 bytes, little-endian) in an EMPTY buffer made
         MISSING, and without any change of state (R226). Page: ntsecpkg/nc-ntsecpkg-spunsealmessagefn.
