@@ -17,6 +17,7 @@ from secpkg.accounts.sid import random_domain_sid
 from secpkg.accounts.vault import MASTER_KEY_SIZE, Vault
 from secpkg.authority.policy import Policy
 from secpkg.contract.status import SecurityError, Status
+from secpkg.host.user_mode import providers
 from secpkg.runtime.embedded import EmbeddedAuthority, LocalLink, LocalPort
 from secpkg.runtime.modules import LsaModeInitialize, ModuleDescription
 from secpkg.runtime.ports import Events
@@ -25,6 +26,7 @@ from secpkg.testing.faults import FaultInjection, LsaCallSeen, Rule
 from secpkg.testing.scheduling import HandScheduler
 
 if TYPE_CHECKING:
+    from secpkg.contract.security_provider import SecurityProvider
     from secpkg.host.lsa_mode.running import Running
 
 Module = str | tuple[ModuleDescription, LsaModeInitialize] | LsaModeInitialize
@@ -41,7 +43,7 @@ def described(module: Module) -> str | tuple[ModuleDescription, LsaModeInitializ
 
 
 class Chance:
-    """The entropy of one lab: drawn from ``source``, which may be another one for a while."""
+    """The entropy of one lab's packages: drawn from ``source``, which may be another one for a while."""
 
     __slots__ = ("source",)
 
@@ -52,10 +54,26 @@ class Chance:
         return self.source(size)
 
 
+class Time:
+    """The time of one lab, which may stand still for a while."""
+
+    __slots__ = ("fixed", "source")
+
+    def __init__(self, source: Callable[[], float]) -> None:
+        self.source = source
+        self.fixed: float | None = None
+
+    def __call__(self) -> float:
+        return self.source() if self.fixed is None else self.fixed
+
+
 class _Embedded(EmbeddedAuthority):
-    """An embedded authority whose modules reach it through the lab's rules."""
+    """An embedded authority whose modules reach it through the lab's rules, and draw apart from it."""
 
     faults: FaultInjection
+
+    def draw_for_packages(self, chance: Chance) -> None:
+        self._entropy = chance
 
     def _start_port(self, description: ModuleDescription, first_package_id: int, events: Events) -> LocalPort:
         between = self.faults.between(events.lsa_call, description.name, self._package_name)
@@ -86,21 +104,25 @@ class LabAuthority:
         entropy: Callable[[int], bytes] | None = None,
     ) -> None:
         self.clock: Final[Callable[[], float]] = time.time if clock is None else clock
-        self.entropy: Final = Chance(os.urandom if entropy is None else entropy)
+        chance = os.urandom if entropy is None else entropy
+        self.time: Final = Time(self.clock)
+        self.entropy: Final = Chance(chance)
+        self._providers: list[str] = []
         self._scheduler = HandScheduler(clock) if isinstance(clock, FrozenClock) else None
         self.faults: Final = FaultInjection(self._pass_time, self._runs)
-        key = self.entropy(MASTER_KEY_SIZE)
+        key = chance(MASTER_KEY_SIZE)
         chosen = Policy() if policy is None else policy
-        sid = random_domain_sid(self.entropy(12))
+        sid = random_domain_sid(chance(12))
         made = _Embedded(
             store=MemoryAccountStore(domain, Vault(key), lockout=chosen.lockout, domain_sid=sid),
             master_key=key,
             policy=chosen,
-            clock=self.clock,
-            entropy=self.entropy,
+            clock=self.time,
+            entropy=chance,
             scheduler=self._scheduler,
         )
         made.faults = self.faults
+        made.draw_for_packages(self.entropy)
         self.embedded: Final[EmbeddedAuthority] = made
         try:
             for module in modules:
@@ -176,6 +198,15 @@ class LabAuthority:
         """AddSecurityPackage: load one more module. SEC_E_CANNOT_INSTALL with the reason when it is broken."""
         self.embedded.add_module(described(module), primary_credentials=primary_credentials)
 
+    def add_provider(self, name: str, initialize: Callable[[], SecurityProvider] | None = None) -> None:
+        """AddSecurityPackage of a plain SSP, for this process and until the lab is closed: the entry point of this
+        name, or ``initialize`` under that name. SEC_E_SECPKG_NOT_FOUND.
+        """
+        if providers.is_added(name):
+            raise SecurityError(Status.SEC_E_INVALID_PARAMETER, reason="provider_is_added")
+        providers.add(name, initialize)
+        self._providers.append(name)
+
     def advance(self, seconds: float = 0.0) -> None:
         """Move the lab's `FrozenClock`, and call the callbacks of packages that come meanwhile. RuntimeError without
         one.
@@ -186,7 +217,9 @@ class LabAuthority:
             self._scheduler.advance(seconds)
 
     def close(self) -> None:
-        """End the authority: SpShutdown of every package."""
+        """End the authority: SpShutdown of every package; its plain SSPs are removed."""
+        while self._providers:
+            providers.remove(self._providers.pop())
         self.embedded.close()
 
     def __enter__(self) -> Self:
