@@ -135,6 +135,12 @@ def missing(sections: Iterable[str] = COMPLETE) -> list[str]:
     return [f"R{rule}" for section in sorted(sections) for rule in numbers(section) if rule not in known]
 
 
+def unbroken() -> list[str]:
+    """The rules that a test claims and of which no test says what would break it, nor a reason why."""
+    known = broken_by().keys() | reasons().keys()
+    return [f"R{rule}" for rule in sorted(tests_by_rule()) if rule not in known]
+
+
 def listing() -> str:
     """`docs/rules.md` as it should be."""
     tests, why, broken = tests_by_rule(), reasons(), broken_by()

@@ -114,6 +114,7 @@ def test_R173_what_was_granted_is_the_callers_to_judge_and_the_paved_path_takes_
         assert not client.complete
 
 
+@pytest.mark.breaks("R174", "data: the values of IscReq and AscReq in secpkg.contract.flags")
 def test_R174_flags_of_one_meaning_differ_between_the_sides(
     credential: raw.CredentialHandle, lab: LabAuthority
 ) -> None:
@@ -123,6 +124,7 @@ def test_R174_flags_of_one_meaning_differ_between_the_sides(
     assert accept(credential, b"x", wanted=AscReq.INTEGRITY)[3] == AscRet.INTEGRITY
 
 
+@pytest.mark.breaks("R175", "data: the values of IscRet and AscRet in secpkg.contract.flags")
 def test_R175_what_is_asked_and_what_is_granted_have_one_value_on_a_side() -> None:
     """But for CALL_LEVEL, where the header itself has two."""
     for asked, granted in ((IscReq, IscRet), (AscReq, AscRet)):
@@ -147,6 +149,7 @@ def _integrity(granted: int, accepting: bool = False) -> bool:
     return bool(granted & operations._INTEGRITY[accepting])
 
 
+@pytest.mark.breaks("R177", "data: secpkg.sspi.operations._INTEGRITY")
 def test_R177_R178_detection_implies_integrity_and_not_the_reverse() -> None:
     for name in ("REPLAY_DETECT", "SEQUENCE_DETECT", "INTEGRITY"):
         assert _integrity(IscRet[name]) and _integrity(AscRet[name], True)
@@ -155,6 +158,7 @@ def test_R177_R178_detection_implies_integrity_and_not_the_reverse() -> None:
     assert not IscRet.INTEGRITY & (IscRet.REPLAY_DETECT | IscRet.SEQUENCE_DETECT)
 
 
+@pytest.mark.breaks("R178", "secpkg.sspi.raw.contexts:_leg")
 def test_R178_integrity_alone_is_granted_alone(credential: raw.CredentialHandle) -> None:
     granted = initialize(credential, wanted=IscReq.INTEGRITY)[3]
     assert not granted & (IscRet.REPLAY_DETECT | IscRet.SEQUENCE_DETECT)
@@ -191,6 +195,7 @@ def test_R181_dce_style_has_a_third_leg() -> None:
         assert accept(credential, third[0][1], server, AscReq.USE_DCE_STYLE)[::3] == (OK, AscRet.USED_DCE_STYLE)
 
 
+@pytest.mark.breaks("R183", "secpkg.sspi.raw.contexts:_sorted")
 def test_R183_supplied_credentials_come_in_their_buffer(credential: raw.CredentialHandle, package: Everything) -> None:
     given = [SecBuffer(BufferType.PKG_PARAMS, b"supplied")]
     raw.initialize_security_context(credential, None, "host", IscReq.USE_SUPPLIED_CREDS, given)
@@ -199,6 +204,7 @@ def test_R183_supplied_credentials_come_in_their_buffer(credential: raw.Credenti
     assert [(buffer.type, bytes(buffer.data)) for buffer in request.buffers] == [(BufferType.PKG_PARAMS, b"supplied")]
 
 
+@pytest.mark.breaks("R184", "secpkg.sspi.raw.contexts:_output")
 def test_R184_a_token_is_allocated_whether_that_was_asked_for_or_not(credential: raw.CredentialHandle) -> None:
     for wanted in (IscReq(0), IscReq.ALLOCATE_MEMORY):
         status, _, output, _ = initialize(credential, wanted=wanted)
@@ -223,6 +229,7 @@ def test_R188_whatever_the_acceptor_gives_is_for_the_client(credential: raw.Cred
 
 
 @pytest.mark.breaks("R186", "secpkg.sspi.party:Party._finished")
+@pytest.mark.breaks("R199", "secpkg.sspi.party:Party._finished")
 def test_R186_R199_nothing_is_told_of_a_context_before_its_end(lab: LabAuthority, package: Everything) -> None:
     package.expiry = 4e9
     with secpkg.Server("Everything", requirements=0, authority=lab) as server:

@@ -39,8 +39,6 @@ OK, BAD = Status.SEC_E_OK, Status.SEC_E_BAD_BINDINGS
 CHANNEL, OTHER = b"tls-server-end-point:" + bytes(range(32)), b"tls-server-end-point:" + bytes(range(1, 33))
 MISSING, PROXY = int(AscReq.ALLOW_MISSING_BINDINGS), int(AscReq.PROXY_BINDINGS)
 AUDIT = SEC_CHANNEL_BINDINGS_AUDIT_BINDINGS
-JUDGE = "secpkg.contract.channel_bindings:judge"
-COMPARE = "secpkg.contract.channel_bindings:_compare"
 
 
 def digest(data: bytes) -> bytes:
@@ -142,7 +140,7 @@ def test_R233_client_and_server_pass_bindings_in_an_input_buffer(lab: LabAuthori
     assert [request.channel_bindings for request in package.requests[2:]] == [None, None]
 
 
-@pytest.mark.breaks("R234", COMPARE)
+@pytest.mark.breaks("R234", "secpkg.contract.channel_bindings:_compare")
 def test_R234_only_a_client_that_knows_no_bindings_is_spared(lab: LabAuthority) -> None:
     """An informed client without a channel sends an empty binding: that is a downgrade where we have one."""
     assert handshake(lab, None, CHANNEL, MISSING) is OK
@@ -153,7 +151,7 @@ def test_R234_only_a_client_that_knows_no_bindings_is_spared(lab: LabAuthority) 
 
 
 @pytest.mark.proves("sspi.SspiSetChannelBindingFlags")
-@pytest.mark.breaks("R235", JUDGE)
+@pytest.mark.breaks("R235", "secpkg.contract.channel_bindings:judge")
 def test_R235_a_mismatch_is_bad_bindings_unless_they_are_audit_only(lab: LabAuthority) -> None:
     for theirs in (OTHER, b"", None):
         assert handshake(lab, theirs, CHANNEL) is BAD
@@ -162,7 +160,7 @@ def test_R235_a_mismatch_is_bad_bindings_unless_they_are_audit_only(lab: LabAuth
     assert handshake(lab, CHANNEL, b"") is BAD
 
 
-@pytest.mark.breaks("R236", COMPARE)
+@pytest.mark.breaks("R236", "secpkg.contract.channel_bindings:_compare")
 def test_R236_one_valid_or_notvalid_bit_at_least_and_never_one_of_both() -> None:
     cases = [
         (ours, theirs, requirements, support, flags)
@@ -180,7 +178,7 @@ def test_R236_one_valid_or_notvalid_bit_at_least_and_never_one_of_both() -> None
         assert got.status is (OK if valid or flags else BAD)
 
 
-@pytest.mark.breaks("R237", COMPARE)
+@pytest.mark.breaks("R237", "secpkg.contract.channel_bindings:_compare")
 def test_R237_what_is_missing_is_split_by_what_the_client_can(lab: LabAuthority) -> None:
     assert handshake(lab, b"", CHANNEL) is BAD
     assert audited(lab) == Result.CLIENT_SUPPORT | Result.ABSENT | Result.NOTVALID_MISSING
@@ -188,7 +186,7 @@ def test_R237_what_is_missing_is_split_by_what_the_client_can(lab: LabAuthority)
     assert audited(lab) == Result.ABSENT | Result.NOTVALID_MISSING
 
 
-@pytest.mark.breaks("R238", JUDGE)
+@pytest.mark.breaks("R238", "secpkg.contract.channel_bindings:judge")
 @pytest.mark.parametrize("flags", [0, AUDIT])
 def test_R238_audit_only_bindings_report_what_others_report(lab: LabAuthority, flags: int) -> None:
     for theirs, result in (
@@ -201,7 +199,7 @@ def test_R238_audit_only_bindings_report_what_others_report(lab: LabAuthority, f
         assert audited(lab) == result
 
 
-@pytest.mark.breaks("R239", JUDGE)
+@pytest.mark.breaks("R239", "secpkg.contract.channel_bindings:judge")
 def test_R239_proxy_bindings_take_any_client_that_is_bound(lab: LabAuthority) -> None:
     assert handshake(lab, OTHER, CHANNEL, PROXY) is OK
     assert audited(lab) == Result.CLIENT_SUPPORT | Result.VALID_PROXY

@@ -324,6 +324,7 @@ def test_a_password_handshake_proves_both_sides(lab: Lab) -> None:
     assert lab.asked == ["get_auth_data_for_user", "convert_auth_data_to_token"]
 
 
+@pytest.mark.breaks("R179", "secpkg_hello.lsa_mode.ssp:_complete")
 def test_granted_is_what_was_asked_in_the_bits_of_each_side_R174_R177_R179(lab: Lab) -> None:
     def granted(isc: int, asc: int) -> tuple[int, int]:
         client, server = handshake(lab, lab.password_credential(), lab.server(), isc=isc, asc=asc)
