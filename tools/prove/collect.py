@@ -15,7 +15,10 @@ import pytest
 ROOT: Final = Path(__file__).parents[2]
 _MARKED: Final = re.compile(r"mark\.(?:proves|breaks)\b")
 _FOLDERS: Final = ("tests", "examples")
-CONFIGURED: Final = ("-c", str(ROOT / "pyproject.toml"), "--rootdir", ".", "-p", "no:cacheprovider")
+CONFIGURED: Final = (
+    *("-c", str(ROOT / "pyproject.toml"), "--rootdir", ".", "-p", "no:cacheprovider"),
+    *("-W", "ignore::pytest.PytestAssertRewriteWarning"),  # what is proven is imported before pytest is
+)
 """For pytest, in the folder that `main` has changed to."""
 
 
@@ -29,8 +32,7 @@ class Test(msgspec.Struct, frozen=True):
 
 
 DATA: Final = "data:"
-"""A rule that depends on values and on no callable: the mark says which values, and there is nothing to put a stub into.
-"""
+"""A rule that depends on values and on no callable: the mark says which, and there is nothing to put a stub into."""
 
 
 class Break(msgspec.Struct, frozen=True):
