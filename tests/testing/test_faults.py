@@ -134,6 +134,14 @@ def test_an_application_may_leave_while_the_authority_thinks(lab: LabAuthority) 
     link.close()
 
 
+def test_a_mistake_of_the_test_meanwhile_is_not_lost(lab: LabAuthority) -> None:
+    def mistake() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError), lab.slow("get_auth_data_for_user", meanwhile=mistake):
+        assert server_first(lab) is Status.SEC_E_INTERNAL_ERROR
+
+
 def test_what_is_no_fault_is_refused(lab: LabAuthority) -> None:
     with pytest.raises(ValueError, match="is no LSA function"):
         lab.fail("get_auth_data", Status.STATUS_NO_MEMORY)

@@ -48,10 +48,11 @@ class LsaCallSeen(msgspec.Struct, frozen=True):
 class Rule:
     """What happens to some calls of an LSA function, within the ``with`` block of the rule.
 
-    ``seen`` counts the calls that it is about, ``fired`` those to which it happened. Rules may be entered once.
+    ``seen`` counts the calls that it is about, ``fired`` those to which it happened. What the test itself did wrong
+    meanwhile (``failure``) is raised at the end of the block: until then the package takes it for the authority's.
     """
 
-    __slots__ = ("_after", "_faults", "_function", "_happen", "_package", "_times", "fired", "seen")
+    __slots__ = ("_after", "_faults", "_function", "_happen", "_package", "_times", "failure", "fired", "seen")
 
     def __init__(
         self,
@@ -72,6 +73,7 @@ class Rule:
         self._after = after
         self.seen = 0
         self.fired = 0
+        self.failure: BaseException | None = None
 
     def meet(self, names: tuple[str, ...], function: str) -> None:
         """A call: does what the rule says, which may be to raise."""
@@ -83,7 +85,13 @@ class Rule:
         if self.seen <= self._after or self.fired == self._times:
             return
         self.fired += 1
-        self._happen()
+        try:
+            self._happen()
+        except _Injected as injected:
+            raise injected.error from None
+        except BaseException as failure:
+            self.failure = failure
+            raise
 
     def __enter__(self) -> Self:
         self._faults.rules.append(self)
@@ -95,6 +103,15 @@ class Rule:
     ) -> None:
         self._faults.rules.remove(self)
         _uncover(self._faults)
+        if self.failure is not None:
+            raise self.failure
+
+
+class _Injected(Exception):
+    """What a rule is there for."""
+
+    def __init__(self, error: SecurityError) -> None:
+        self.error = error
 
 
 class FaultInjection:
@@ -126,7 +143,7 @@ class FaultInjection:
             raise ValueError(f"{status.native} is no error")
 
         def refuse() -> None:
-            raise SecurityError(status, substatus=substatus, reason=reason)
+            raise _Injected(SecurityError(status, substatus=substatus, reason=reason))
 
         return Rule(self, function, refuse, package, times, after)
 

@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Self, Unpack
 
 import msgspec
 
 from secpkg.accounts.memory import MemoryAccountStore
-from secpkg.accounts.model import Account
+from secpkg.accounts.model import Account, AccountChanges
 from secpkg.accounts.sid import random_domain_sid
 from secpkg.accounts.vault import MASTER_KEY_SIZE, Vault
 from secpkg.authority.policy import Policy
@@ -193,6 +193,11 @@ class LabAuthority:
     def set_password(self, name: str, password: str, *, must_change: bool = False) -> None:
         """Set an account's password; every package derives its own verifier."""
         self.embedded.set_password(name, password, must_change=must_change)
+
+    def update_user(self, name: str, **changes: Unpack[AccountChanges]) -> Account:
+        """Change an account: ``enabled=False``, ``locked=True``, ``expires_at=...``, ``groups=...`` and the like."""
+        with self.embedded.lock:
+            return self.embedded.machine.authority.store.update(name, **changes)
 
     def add_module(self, module: Module, *, primary_credentials: bool = True) -> None:
         """AddSecurityPackage: load one more module. SEC_E_CANNOT_INSTALL with the reason when it is broken."""
