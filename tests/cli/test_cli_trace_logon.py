@@ -45,7 +45,7 @@ def test_trace_shows_one_line_a_call_and_stops(run: Run, lsa: FakeLsa) -> None:
     lsa.turns["trace.read"] = answers([], [EVENT], [REFUSED])
     result = run("trace", "--limit", "2")
     first, second = result.stdout.splitlines()
-    assert first.startswith("01:00:00.250     1.500 ms        77  package  Hello")
+    assert first.startswith("01:00:00.250     1.500 ms  - → Hello 77 ")
     assert first.endswith("SpAcceptLsaModeContext #1f = SEC_I_CONTINUE_NEEDED 40 B in, 80 B out")
     assert second.endswith("SpAcceptLsaModeContext = 0xC0990000 (mic\\u000amissing)")
     assert [name for name, _ in lsa.calls] == ["trace.start", *["trace.read"] * 3, "trace.stop"]
@@ -62,7 +62,11 @@ def test_trace_begins_where_it_started(run: Run, lsa: FakeLsa) -> None:
 def test_trace_json_is_an_object_a_line(run: Run, lsa: FakeLsa) -> None:
     lsa.turns["trace.read"] = answers([EVENT, EVENT, EVENT])
     result = run("trace", "--json", "--limit", "2")
-    assert [json.loads(line) for line in result.stdout.splitlines()] == [EVENT, EVENT]
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert len(lines) == 2
+    for line in lines:
+        assert {name: line[name] for name in EVENT} == EVENT
+        assert (line["status_name"], line["failed"]) == ("SEC_I_CONTINUE_NEEDED", False)
 
 
 def test_trace_stops_when_nothing_happens(run: Run, lsa: FakeLsa) -> None:

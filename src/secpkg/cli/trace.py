@@ -2,103 +2,98 @@
 
 from __future__ import annotations
 
-import time
+import shutil
+from pathlib import Path
 
 import click
 import msgspec
 
 from secpkg.cli import output
-from secpkg.cli.connection import connected, read
+from secpkg.cli.connection import connected
+from secpkg.cli.errors import Fail
 from secpkg.cli.options import as_json
-from secpkg.contract.status import Status
-from secpkg.lsa import Lsa
+from secpkg.kit.trace import html, terminal
+from secpkg.kit.trace.filters import Filter
+from secpkg.kit.trace.follow import Follower
+from secpkg.kit.trace.model import Event, plain
 
-_WAIT = 1.0
-"""Seconds that one read waits for something to happen."""
-
-
-class Event(msgspec.Struct, frozen=True):
-    """One call: ``time`` in Unix seconds, ``seconds`` how long it took, ``received`` and ``sent`` token bytes."""
-
-    time: float
-    seconds: float
-    process: int | str
-    kind: str
-    function: str
-    package: str
-    channel: int
-    handle: int
-    status: int
-    reason: str
-    received: int
-    sent: int
+_MAX_KEPT = 20_000
+"""Calls that a diagram or a page is drawn of; what comes later is shown and not drawn."""
 
 
-class Started(msgspec.Struct, frozen=True):
-    """Answer of trace.start: where what happens from now on begins."""
+class _Number(click.ParamType[int]):
+    name = "number"
 
-    cursor: int
-
-
-class Events(msgspec.Struct, frozen=True):
-    """Answer of trace.read: what happened after the cursor that was given, and the cursor to give next."""
-
-    cursor: int
-    events: tuple[Event, ...]
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            return int(str(value).removeprefix("#"), 16 if str(value).startswith("#") else 0)
+        except ValueError:
+            self.fail(f"{value!r} is no handle: write it as #1f, 0x1f or 31", param, ctx)
 
 
 @click.command("trace")
-@click.option("--limit", type=click.IntRange(min=1), help="Stop after so many calls.")
-@click.option("--idle", type=click.FloatRange(min=0), help="Stop when nothing happened for so many seconds.")
+@click.option("--package", "packages", metavar="NAME", multiple=True, help="Only calls of this package.")
+@click.option("--user", "users", metavar="USER", multiple=True, help="Only calls for this user, uid or account.")
+@click.option("--handle", "handles", metavar="#HEX", type=_Number(), multiple=True, help="Only calls on this handle.")
+@click.option("--function", "functions", metavar="GLOB", multiple=True, help="Only these, as in 'SpAccept*'.")
+@click.option("--failed", is_flag=True, help="Only what was refused or failed.")
+@click.option("--count", "--limit", "count", type=click.IntRange(min=1), help="Stop after so many calls.")
+@click.option("--duration", type=click.FloatRange(min=0), metavar="SECONDS", help="Stop after so many seconds.")
+@click.option("--idle", type=click.FloatRange(min=0), metavar="SECONDS", help="Stop when nothing happened so long.")
+@click.option("--diagram", is_flag=True, help="Draw a sequence diagram at the end.")
+@click.option("--html", "page", type=click.Path(path_type=Path, dir_okay=False), help="Write a page with a picture.")
 @as_json
-def command(limit: int | None, idle: float | None, as_json: bool) -> None:
-    """Watch the calls between applications, packages and the authority; with --json one object a line.
+def command(
+    packages: tuple[str, ...],
+    users: tuple[str, ...],
+    handles: tuple[int, ...],
+    functions: tuple[str, ...],
+    failed: bool,
+    count: int | None,
+    duration: float | None,
+    idle: float | None,
+    diagram: bool,
+    page: Path | None,
+    as_json: bool,
+) -> None:
+    """Watch the calls between applications, the authority and packages as they happen.
 
-    Ends with Ctrl-C.
+    Filters of one kind add up; of several kinds all must fit. With --json one object a line. Ends with Ctrl-C.
     """
+    chosen = Filter(packages, users, handles, functions, failed)
+    seen: list[Event] = []
+    if page is not None:
+        page.touch()  # what cannot be written is said before the calls are made, not after
     with connected() as lsa:
-        started = read(lsa.manage("trace.start"), Started)
+        follower = Follower(lsa, keep=chosen, count=count, duration=duration, idle=idle)
+        events = iter(follower)
         try:
-            _follow(lsa, started.cursor, limit, idle, as_json)
+            for event in events:
+                if as_json:
+                    output.json_line(plain(event))
+                elif not diagram:
+                    click.echo(_paint(terminal.line(event), event.failed))
+                if (diagram or page is not None) and len(seen) < _MAX_KEPT:
+                    seen.append(event)
+        except msgspec.ValidationError as error:
+            raise Fail(
+                f"the authority answered something unexpected: {error}",
+                "run the command line and the authority from the same version of secpkg",
+            ) from error
         except KeyboardInterrupt:
-            return
+            pass
         finally:
-            lsa.manage("trace.stop")
+            events.close()
+    if follower.lost:
+        click.echo(f"secpkg: {output.plural(follower.lost, 'call')} came too fast to be read", err=True)
+    if diagram and not as_json:
+        width = shutil.get_terminal_size((120, 24)).columns
+        for line in terminal.diagram(seen, width, _paint):
+            click.echo(line)
+    if page is not None:
+        page.write_text(html.page(seen), encoding="utf-8")
+        click.echo(f"{page}: {output.plural(len(seen), 'call')}", err=True)
 
 
-def _follow(lsa: Lsa, cursor: int, limit: int | None, idle: float | None, as_json: bool) -> None:
-    shown = 0
-    wait = _WAIT if idle is None else min(_WAIT, idle)
-    quiet_since = time.monotonic()
-    while True:
-        answer = read(lsa.manage("trace.read", cursor=cursor, wait=wait), Events)
-        cursor = answer.cursor
-        for event in answer.events:
-            output.json_line(event) if as_json else output.say(line(event))
-            shown += 1
-            if shown == limit:
-                return
-        if answer.events:
-            quiet_since = time.monotonic()
-        elif idle is not None and time.monotonic() - quiet_since >= idle:
-            return
-
-
-def line(event: Event) -> str:
-    """A call as one line for people."""
-    when = time.strftime("%H:%M:%S", time.gmtime(event.time)) + f".{int(event.time % 1 * 1000):03}"
-    handle = f" #{event.handle:x}" if event.handle else ""
-    size = f" {event.received} B in, {event.sent} B out" if event.received or event.sent else ""
-    reason = f" ({event.reason})" if event.reason else ""
-    return (
-        f"{when} {event.seconds * 1000:9.3f} ms  {event.process!s:>8}  {event.kind:<8} {event.package:<12} "
-        f"{event.function}{handle} = {status_name(event.status)}{reason}{size}"
-    )
-
-
-def status_name(number: int) -> str:
-    """The documented name of a status, or its number."""
-    try:
-        return Status(number).native
-    except ValueError:
-        return f"0x{number:08X}"
+def _paint(text: str, failed: bool) -> str:
+    return click.style(text, fg="red") if failed else text
