@@ -14,7 +14,6 @@ import contextlib
 import errno
 import mmap
 import os
-import resource
 import signal
 import socket
 import struct
@@ -26,16 +25,13 @@ from typing import Final
 import msgspec
 
 from secpkg.authority.connections import Connection
-from secpkg.authority.targets import Origin, PackageTarget
+from secpkg.authority.targets import PackageTarget
 from secpkg.contract.lsa_mode.events import PackageChangeEvent
-from secpkg.contract.requests import PARKED, Resume
+from secpkg.contract.requests import Resume
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import ClientInfo
-from secpkg.host.lsa_mode.dispatcher import SIGNATURES
-from secpkg.host.lsa_mode.functions import SIGNATURES as LSA_SIGNATURES
 from secpkg.ipc.control import (
     Abandon,
-    Adopt,
     ChannelClosed,
     Drain,
     Drained,
@@ -43,9 +39,6 @@ from secpkg.ipc.control import (
     LoadFailed,
     LoadModule,
     LsaCall,
-    LsaFailed,
-    LsaResult,
-    PackageCall,
     PackageChanged,
     PackageFailed,
     PackageResult,
@@ -55,13 +48,13 @@ from secpkg.ipc.control import (
     Traced,
     Unload,
 )
-from secpkg.ipc.errors import ChannelError, FrameRefused
 from secpkg.ipc.poll import Loop, Peer, Source, Timer
 from secpkg.ipc.rights import OwnedFds
 from secpkg.ipc.schema import encode
 from secpkg.runtime.modules import ModuleDescription
-from secpkg.runtime.ports import Events, Legs, Opened
+from secpkg.runtime.ports import Events, Opened
 from secpkg.runtime.reports import attributed
+from secpkg.runtime.traffic import Traffic
 
 _decode_report: Final = msgspec.msgpack.Decoder(Report).decode
 _STAMP: Final = struct.Struct("d")
@@ -76,8 +69,6 @@ STEP_LIMIT: Final = 5.0
 """Seconds that one piece of a package's code may run without giving the loop back."""
 LOAD_LIMIT: Final = 20.0
 STOP_LIMIT: Final = 2.0
-OWN_DESCRIPTORS: Final = 64
-"""Descriptors of a worker that are not for channels."""
 _LAST_WORDS: Final = 0.1
 
 
@@ -138,9 +129,7 @@ class WorkerPort:
         self._ready = False
         self._stopping = False
         self._stopped: Callable[[], None] | None = None
-        self._calls: dict[int, tuple[str, Origin, Resume]] = {}
-        self._next_call = 1
-        self._channels: dict[int, Legs] = {}
+        self._traffic = Traffic(first_package_id, events.lsa_call)
         self._queued: list[Callable[[BaseException | None], None]] = []
         self._deaths: list[float] = []
         self._timer: Timer | None = None
@@ -250,11 +239,10 @@ class WorkerPort:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        for function, _origin, resume in list(self._take_calls()):
+        calls, channels = self._traffic.abandon()
+        for function, resume in calls:
             resume(None, SecurityError(Status.SEC_E_INTERNAL_ERROR, reason=f"worker_died_in_{function}"))
-        channels, self._channels = self._channels, {}
-        for number, legs in channels.items():
-            legs.end()
+        for number in channels:
             self.events.channel_closed(number)
         self.events.died()
         if self._stopping:
@@ -334,59 +322,23 @@ class WorkerPort:
         for begin in queued:
             begin(SecurityError(Status.SEC_E_SECPKG_NOT_FOUND, reason=reason))
 
-    # --- calls ---------------------------------------------------------------------------------------------------
+    # --- calls and channels: while there is a process ------------------------------------------------------------
 
     def package_call(
         self, target: PackageTarget, function: str, arguments: tuple[object, ...], resume: Resume
     ) -> object:
         if self._control is None or not self._ready:
             raise SecurityError(Status.SEC_E_INTERNAL_ERROR, reason="worker_not_running")
-        number = self._next_call
-        self._next_call = number + 1
-        caller = target.caller
-        frame = encode(
-            PackageCall(
-                number,
-                target.package_id,
-                function,
-                msgspec.Raw(encode(arguments)),
-                (caller.process_id, caller.uid, caller.gid, caller.has_tcb_privilege, caller.logon_id),
-                target.client_buffer_base,
-            )
-        )
-        try:
-            self._control.send(frame)
-        except FrameRefused:
-            raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason="request_too_large") from None
-        self._calls[number] = (function, target.origin, resume)
-        return PARKED
-
-    def _take_calls(self) -> list[tuple[str, Origin, Resume]]:
-        calls, self._calls = list(self._calls.values()), {}
-        return calls
+        return self._traffic.package_call(self._control, target, function, arguments, resume)
 
     def on_report(self, report: Report) -> None:
         """A message from the worker."""
+        traffic = self._traffic
         if isinstance(report, LsaCall):
-            self._lsa_call(report)
-        elif isinstance(report, PackageResult):
-            function, _origin, resume = self._calls.pop(report.id)
-            try:
-                value = SIGNATURES[function].decode_result(report.value)
-            except SecurityError:
-                resume(None, SecurityError(Status.SEC_E_INTERNAL_ERROR, reason=f"nonsense_from_{function}"))
-            else:
-                resume(value, None)
-        elif isinstance(report, PackageFailed):
-            _function, _origin, resume = self._calls.pop(report.id)
-            resume(
-                None,
-                SecurityError(
-                    Status.known(report.status) or Status.SEC_E_INTERNAL_ERROR,
-                    substatus=Status.known(report.substatus) or Status.STATUS_SUCCESS,
-                    reason=report.reason[:200],
-                ),
-            )
+            if self._control is not None:
+                traffic.lsa_call(self._control, report)
+        elif isinstance(report, PackageResult | PackageFailed):
+            traffic.answered(report)
         elif isinstance(report, Loaded):
             self._ready = True
             self.events.loaded(report.packages, "")
@@ -400,114 +352,27 @@ class WorkerPort:
             self.kill("broken")
         elif isinstance(report, Traced):
             process = self._process
-            self.events.traced(0 if process is None else process.pid, attributed(report, self._caller(report)))
+            self.events.traced(0 if process is None else process.pid, attributed(report, traffic.caller_of(report)))
         elif isinstance(report, Drained):
             self.events.drained(report.package)
         elif isinstance(report, ChannelClosed):
-            legs = self._channels.pop(report.channel, None)
-            if legs is not None:
-                legs.end()
+            if traffic.close(report.channel):
                 self.events.channel_closed(report.channel)
         else:
             assert isinstance(report, Unload)
             self.events.unload(report.package)
 
-    def _caller(self, report: Traced) -> ClientInfo | None:
-        """For whom the observed call was: by its channel or its call, as in `_origin`."""
-        legs, known = self._channels.get(report.channel), self._calls.get(report.call)
-        if report.channel:
-            return None if legs is None else legs.caller
-        return None if known is None or known[1].connection is None else known[1].call
-
-    def _lsa_call(self, call: LsaCall) -> None:
-        number, control = call.id, self._control
-
-        def done(value: object, error: BaseException | None) -> None:
-            if control is None or control.closed:
-                return
-            if error is None:
-                try:
-                    control.send(encode(LsaResult(number, msgspec.Raw(encode(value)))))
-                except FrameRefused:
-                    control.send(encode(LsaFailed(number, Status.STATUS_INTERNAL_ERROR, reason="answer_too_large")))
-            elif isinstance(error, SecurityError):
-                control.send(encode(LsaFailed(number, error.status, error.substatus, error.reason)))
-            else:
-                control.send(encode(LsaFailed(number, Status.STATUS_INTERNAL_ERROR)))
-                raise error
-
-        try:
-            origin = self._origin(call)
-            signature = LSA_SIGNATURES.get(call.function)
-            if signature is None:
-                raise SecurityError(Status.STATUS_NOT_IMPLEMENTED, reason="no_such_lsa_function")
-            value = self.events.lsa_call(origin, call.function, signature.decode_arguments(call.arguments), done)
-        except SecurityError as error:
-            done(None, error)
-        else:
-            if value is not PARKED:
-                done(value, None)
-
-    def _origin(self, call: LsaCall) -> Origin:
-        """Who the package works for: by the channel or the call, never by its word beyond that."""
-        if call.channel:
-            channel = self._channels.get(call.channel)
-            if channel is None:
-                raise SecurityError(Status.STATUS_NO_SECURITY_CONTEXT, reason="channel_is_gone")
-            self._own(call.package)
-            return channel.origin(call.package, call.call)
-        if call.call:
-            known = self._calls.get(call.call)
-            if known is None or known[1].package_id != call.package:
-                raise SecurityError(Status.STATUS_NO_SECURITY_CONTEXT, reason="call_is_over")
-            return known[1]
-        self._own(call.package)
-        return Origin(call.package, None, ClientInfo(0, os.getuid(), os.getgid()))
-
-    def _own(self, package_id: int) -> None:
-        """Package identity is the worker's own (lock 4)."""
-        if not self._first_package_id <= package_id < self._first_package_id + 64:
-            raise SecurityError(Status.STATUS_ACCESS_DENIED, reason="package_of_another_module")
-
-    # --- channels ------------------------------------------------------------------------------------------------
-
     def open_channel(self, number: int, caller: ClientInfo, connection: Connection, opened: Opened) -> None:
         def begin(error: BaseException | None) -> None:
-            control = self._control
-            if error is not None or control is None:
+            if error is not None or self._control is None:
                 opened(None, error or SecurityError(Status.SEC_E_INTERNAL_ERROR, reason="worker_not_running"))
                 return
-            refusal = self._full(caller.uid)
-            if refusal:
-                opened(None, SecurityError(Status.SEC_E_INSUFFICIENT_MEMORY, reason=refusal))
-                return
             try:
-                ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            except OSError:
-                opened(None, SecurityError(Status.SEC_E_INSUFFICIENT_MEMORY, reason="no_descriptors_left"))
-                return
-            try:
-                control.send(
-                    encode(
-                        Adopt(
-                            number,
-                            caller.process_id,
-                            caller.uid,
-                            caller.gid,
-                            caller.has_tcb_privilege,
-                            caller.logon_id,
-                        )
-                    ),
-                    (theirs.fileno(),),
-                )
-            except (ChannelError, OSError):
-                ours.close()
-                opened(None, SecurityError(Status.SEC_E_INSUFFICIENT_MEMORY, reason="channel_not_passed_on"))
-                return
-            finally:
-                theirs.close()
-            self._channels[number] = Legs(connection, caller)
-            opened(ours, None)
+                ours = self._traffic.open(self._control, number, caller, connection, self.limits.descriptors)
+            except SecurityError as refused:
+                opened(None, refused)
+            else:
+                opened(ours, None)
 
         if self._ready:
             begin(None)
@@ -520,25 +385,8 @@ class WorkerPort:
         else:
             self._queued.append(begin)
 
-    def _full(self, uid: int) -> str:
-        """Why there is no room for another channel of this uid, "" when there is: a worker that has no descriptor left
-        for what the authority sends it is of no use to anybody, and one user leaves the others their share (lock 9).
-        """
-        room = min(self.limits.descriptors, resource.getrlimit(resource.RLIMIT_NOFILE)[1]) - OWN_DESCRIPTORS
-        if len(self._channels) >= room:
-            return "worker_full"
-        if (
-            len(self._channels) >= room // 2
-            and sum(legs.caller.uid == uid for legs in self._channels.values()) >= room // 2
-        ):
-            return "quota_channels"
-        return ""
-
     def close_channel(self, number: int) -> None:
-        legs = self._channels.pop(number, None)
-        if legs is not None:
-            legs.end()
-        if legs is not None and self._control is not None:
+        if self._traffic.close(number) and self._control is not None:
             self._control.send(encode(Abandon(number)))
 
     def drain(self, package_id: int) -> None:
@@ -560,7 +408,7 @@ class WorkerPort:
         return {
             "pid": None if process is None else process.pid,
             "restarts": self.restarts,
-            "channels": len(self._channels),
+            "channels": len(self._traffic.channels),
         }
 
 
