@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from tests.host_lsa_mode.bench import INVALID, Bench, refused_with, void
+from tests.host_lsa_mode.bench import INVALID, Bench, raises_at_once, refused_with, void
 from tests.host_lsa_mode.fakes import CALLER, PARK, Lab, Plain, Token, asks_first, asks_then_continues
 
 from secpkg.contract.flags import CallAttribute
@@ -297,7 +297,7 @@ def test_spec_9_a_failing_package_does_not_stop_the_rundown() -> None:
     lab.open(lab.credential)
     lab.open(lab.credential)
     for name in ("delete_context", "free_credentials_handle"):
-        lab.hosted[0].table[name] = _raises_at_once
+        lab.hosted[0].table[name] = raises_at_once
     lab.dispatcher.close(lab.channel)
     assert (lab.channel.contexts, lab.channel.credentials) == ({}, {})
 

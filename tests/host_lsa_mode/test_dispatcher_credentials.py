@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.host_lsa_mode.bench import INVALID, Bench, refused_with, void
+from tests.host_lsa_mode.bench import INVALID, Bench, raises_at_once, refused_with, void
 from tests.host_lsa_mode.fakes import CALLER, NOW, PARK, Lab, Plain, asks_first
 
 from secpkg.contract.flags import CallAttribute, CredentialUse
@@ -190,11 +190,11 @@ def test_r193_a_parked_deletion_holds_the_credential() -> None:
 def test_a_failing_deletion_is_told_and_the_context_is_gone() -> None:
     lab = Bench()
     handle = lab.open(lab.credential)
-    lab.hosted[0].table["delete_context"] = _raises_at_once
+    lab.hosted[0].table["delete_context"] = raises_at_once
     lab.dispatcher.delete(lab.channel, handle, lab.done)
     assert isinstance(lab.failure_of_last(), SystemExit)
     assert not lab.channel.contexts
 
 
-def _raises_at_once(*_arguments: object) -> object:
+def raises_at_once(*_arguments: object) -> object:
     raise SystemExit(1)
