@@ -194,7 +194,3 @@ def test_a_failing_deletion_is_told_and_the_context_is_gone() -> None:
     lab.dispatcher.delete(lab.channel, handle, lab.done)
     assert isinstance(lab.failure_of_last(), SystemExit)
     assert not lab.channel.contexts
-
-
-def raises_at_once(*_arguments: object) -> object:
-    raise SystemExit(1)
