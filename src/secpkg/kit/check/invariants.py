@@ -76,7 +76,7 @@ class Invariants:
             self._logon(seen)
 
     def _error(self, seen: Seen, error: BaseException) -> None:
-        made = any(call.error is error for call in seen.lsa)
+        made = isinstance(error, SecurityError) and _passed_on(seen, error.status)
         if isinstance(error, ForeignAwait):
             self._fault("K13", seen, f"awaits something that is no LSA function ({error.reason})")
         elif not isinstance(error, SecurityError):
@@ -115,7 +115,7 @@ class Invariants:
     def _refused(self, seen: Seen, step: Refused, request: ContextRequest) -> None:
         if not isinstance(step.status, Status) or not step.status.is_error:
             self._fault("K13", seen, "refuses with a status that is no error")
-        elif step.status in _VAGUE:
+        elif step.status in _VAGUE and not _passed_on(seen, step.status):
             self._fault("K13", seen, f"refuses with {step.status.name}, which tells nobody anything")
         self._looked("R185")
         if step.token and not self._info.capabilities & Capability.EXTENDED_ERROR:
@@ -146,7 +146,7 @@ class Invariants:
         if isinstance(result, LogonRefused):
             if not isinstance(result.status, Status) or not result.status.is_error:
                 self._fault("K13", seen, "refuses with a status that is no error")
-            elif result.status in _VAGUE:
+            elif result.status in _VAGUE and not _passed_on(seen, result.status):
                 self._fault("K13", seen, f"refuses with {result.status.name}, which tells nobody anything")
             return
         made = [c.arguments[0] for c in seen.lsa if c.function == "create_logon_session" and c.error is None]
@@ -158,3 +158,8 @@ class Invariants:
             self._looked("R60")
             if primary.logon_id != result.logon_id:
                 self._fault("R60", seen, "gives primary credentials of another session than the one it made")
+
+
+def _passed_on(seen: Seen, status: Status) -> bool:
+    """Whether an LSA function told the package so."""
+    return any(call.error is not None and call.error.status == status for call in seen.lsa)
