@@ -428,7 +428,7 @@ class ProtocolReply(Value, frozen=True):
     data: bytes = b""
     protocol_status: Status = Status.STATUS_SUCCESS
     client_buffer: int = 0
-    """In place of ``data``: the address of a buffer from AllocateClientBuffer (R79), which is released with the reply."""
+    """In place of ``data``: the address of a buffer from AllocateClientBuffer (R79); it is released with the reply."""
 
 
 class LogonAudit(Value, frozen=True):

@@ -261,7 +261,9 @@ class ControlToken(Protocol):
     """Documented as not called at present (R171); here SSPI's ApplyControlToken reaches it."""
 
     async def apply_control_token(self, call: Call, context: object, token: bytes) -> None:
-        """SpApplyControlToken: SEC_E_INVALID_TOKEN for a token that is malformed. Page: ntsecpkg/nc-ntsecpkg-spapplycontroltokenfn."""
+        """SpApplyControlToken: SEC_E_INVALID_TOKEN for a token that is malformed.
+        Page: ntsecpkg/nc-ntsecpkg-spapplycontroltokenfn.
+        """
         ...
 
 
