@@ -108,7 +108,10 @@ class Side:
         self._ends: Ends | None = None
 
     def step(self, token: bytes) -> Leg:
-        """One leg."""
+        """One leg. A plain SSP is asked no more than the host would: not after the end (R186 to R192)."""
+        if self.bench.lab is None and (self.complete or any(leg.refused for leg in self.legs)):
+            self.legs.append(Leg(Status.SEC_E_INVALID_HANDLE, self.context))
+            return self.legs[-1]
         request = ContextRequest(token, self.target, self.requirements, self.bindings)
         leg = self.door.leg(self.accept, self.credential, self.context, request)
         self.context = leg.context

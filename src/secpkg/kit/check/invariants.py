@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from secpkg.contract.flags import AscRet, Capability, IscReq, IscRet
+from secpkg.contract.flags import AscRet, Capability, IscRet
 from secpkg.contract.requests import ForeignAwait
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import (
     Complete,
-    ContextRequest,
     Continue,
     LogonRefused,
     LogonRequest,
@@ -28,7 +27,6 @@ _VAGUE: Final = frozenset({Status.SEC_E_INTERNAL_ERROR, Status.STATUS_INTERNAL_E
 _SLOW: Final = 10.0
 _DETECTION: Final = 0xC
 _DELEGATE, _MUTUAL = 0x1, 0x2
-_NO_INTEGRITY: Final = int(IscReq.NO_INTEGRITY)
 
 
 class Invariants:
@@ -91,7 +89,6 @@ class Invariants:
         if not isinstance(step, Continue | Complete | NeedMore | Refused):
             self._fault("K13", seen, f"returns {type(step).__name__}, which is no step")
             return
-        request = next((one for one in seen.arguments if isinstance(one, ContextRequest)), ContextRequest())
         if isinstance(step, NeedMore):
             return
         self._looked("R35")
@@ -100,7 +97,7 @@ class Invariants:
                 "R35", seen, "makes a token longer than max_token", f"{len(step.token)} > {self._info.max_token} bytes"
             )
         if isinstance(step, Refused):
-            self._refused(seen, step, request)
+            self._refused(seen, step)
             return
         if isinstance(step, Continue):
             self._looked("R147")
@@ -110,9 +107,9 @@ class Invariants:
             self._looked("R154")
             if step.packed_context is None:
                 self._fault("R154", seen, "completes a context without a packed context, and the package has a user half")
-        self._granted(seen, int(step.attributes), request, accept=accept)
+        self._granted(seen, int(step.attributes), accept=accept)
 
-    def _refused(self, seen: Seen, step: Refused, request: ContextRequest) -> None:
+    def _refused(self, seen: Seen, step: Refused) -> None:
         if not isinstance(step.status, Status) or not step.status.is_error:
             self._fault("K13", seen, "refuses with a status that is no error")
         elif step.status in _VAGUE and not _passed_on(seen, step.status):
@@ -121,7 +118,7 @@ class Invariants:
         if step.token and not self._info.capabilities & Capability.EXTENDED_ERROR:
             self._fault("R185", seen, "makes an error token without having announced EXTENDED_ERROR")
 
-    def _granted(self, seen: Seen, granted: int, request: ContextRequest, *, accept: bool) -> None:
+    def _granted(self, seen: Seen, granted: int, *, accept: bool) -> None:
         integrity = int(AscRet.INTEGRITY if accept else IscRet.INTEGRITY)
         self._looked("R177")
         if granted & _DETECTION and not granted & integrity:
@@ -129,10 +126,6 @@ class Invariants:
         self._looked("R176")
         if granted & _DELEGATE and not granted & _MUTUAL:
             self._fault("R176", seen, "grants DELEGATE without MUTUAL_AUTH", f"{granted:#x}")
-        if not accept and request.requirements & _NO_INTEGRITY:
-            self._looked("R179")
-            if granted & integrity:
-                self._fault("R179", seen, "grants INTEGRITY although NO_INTEGRITY was asked for", f"{granted:#x}")
 
     def _logon(self, seen: Seen) -> None:
         request = next((one for one in seen.arguments if isinstance(one, LogonRequest)), None)

@@ -51,9 +51,6 @@ def tables(subject: Subject) -> Iterator[Finding]:
     functions, info = subject.description.functions, subject.info
     faults = []
     logs_on = functions & set(LOGON_FUNCTIONS)
-    if functions & AP_FUNCTIONS - {"logon_terminated"} and "initialize_package" not in functions:
-        if not logs_on:
-            faults.append("it has LsaAp* functions and no LsaApInitializePackage, which names it")
     if logs_on and not info.capabilities & Capability.LOGON:
         faults.append("it logs users on and does not announce LOGON")
     if info.capabilities & Capability.LOGON and not functions & AP_FUNCTIONS:

@@ -55,7 +55,7 @@ def forgeries(chance: random.Random) -> list[tuple[str, Forge]]:
 
     return [
         ("with a zero at its end", lambda token: token + b"\0"),
-        ("with a comma and more at its end", lambda token: token + b",x=y"),
+        ("with 0xff at its end", lambda token: token + b"\xff"),
         ("with 64 bytes at its end", lambda token: token + b"x" * 64),
         ("zeros of its length", lambda token: bytes(len(token))),
         ("chance of its length", lambda token: made_up(token, 0)),

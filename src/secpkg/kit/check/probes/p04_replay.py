@@ -66,11 +66,14 @@ def reflection(subject: Subject) -> Iterator[Finding]:
     """A party's own tokens are not its peer's."""
     faults = []
     with subject.parties("reflection") as parties:
+        made = parties.exchange().run()
+        mutual = bool(made.client.granted & IscRet.MUTUAL_AUTH)
+        made.close()
         client = parties.initiator()
         token = client.step(b"").token
         for _ in range(4):
             leg = client.step(token)
-            if leg.complete:
+            if leg.complete and mutual:
                 faults.append("a client completes with its own tokens sent back")
             if leg.refused or leg.complete:
                 break
@@ -79,10 +82,11 @@ def reflection(subject: Subject) -> Iterator[Finding]:
         for legs in (1, 2, 3):
             one = parties.exchange().run(stop=legs)
             side = one.client if one.tokens and not one.tokens[-1][0] else one.server
-            if not side.complete and not side.legs[-1].refused and side.step(one.tokens[-1][1]).complete:
+            if (mutual or side.accept) and not side.complete and not side.legs[-1].refused and side.step(one.tokens[-1][1]).complete:
                 faults.append(f"the {'server' if side.accept else 'client'} completes with its own token {legs - 1}")
             one.close()
-        faults += _two_of_a_kind(parties)
+        if mutual:
+            faults += _two_of_a_kind(parties)
     yield judged("K3", faults, "no party completed with its own tokens, nor with those of another of its role")
 
 

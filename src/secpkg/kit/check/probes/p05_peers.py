@@ -105,7 +105,7 @@ def access_token(subject: Subject) -> Iterator[Finding]:
                 one.close()
                 return
             new = bench.records()[records:]
-            yield from _of_user(bench, cast(LsaDoor, parties.server_door), user, reference)
+            yield from _of_user(bench, cast(LsaDoor, mine.server_door), user, reference)
             good = [record for record in new if record.status in ("STATUS_SUCCESS", "SEC_E_OK")]
             faults = [] if good else ["a context was completed, and no success is on the audit record"]
             yield judged("K18", faults, f"{len(new)} audit records for a context that was completed")
