@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from secpkg.contract.floor import floor
+from secpkg.contract.floor import Given, floor
 from secpkg.contract.implements import IMPLEMENTED
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import Message, SecBuffer
@@ -40,8 +40,15 @@ def made(table: str, called: list[object]) -> Callable[..., object]:
     [
         (("no handle", []), Status.SEC_E_INVALID_HANDLE, Status.STATUS_INVALID_HANDLE),
         ((None, []), Status.SEC_E_INVALID_HANDLE, Status.STATUS_INVALID_HANDLE),
-        ((1, None), Status.SEC_E_INVALID_PARAMETER, Status.STATUS_INVALID_PARAMETER),
-        ((1, [b"no buffer"]), Status.SEC_E_INVALID_PARAMETER, Status.STATUS_INVALID_PARAMETER),
+        ((1, None), Status.SEC_E_INVALID_TOKEN, Status.STATUS_INVALID_PARAMETER),
+        ((1, [b"no buffer"]), Status.SEC_E_INVALID_TOKEN, Status.STATUS_INVALID_PARAMETER),
+        (
+            (1, [SecBuffer(1, memoryview(b"x" * 8).cast("I"))]),
+            Status.SEC_E_INVALID_TOKEN,
+            Status.STATUS_INVALID_PARAMETER,
+        ),
+        ((-1, []), Status.SEC_E_INVALID_HANDLE, Status.STATUS_INVALID_HANDLE),
+        ((1, [], "\ud800"), Status.SEC_E_INVALID_PARAMETER, Status.STATUS_INVALID_PARAMETER),
         ((1, [SecBuffer(1)], b"bytes"), Status.SEC_E_INVALID_PARAMETER, Status.STATUS_INVALID_PARAMETER),
         ((1, [], None, "1"), Status.SEC_E_INVALID_PARAMETER, Status.STATUS_INVALID_PARAMETER),
     ],
@@ -83,3 +90,39 @@ def test_a_function_without_outputs_returns_the_status_alone() -> None:
     assert planted("no function") is Status.SEC_E_INVALID_PARAMETER  # type: ignore[arg-type]  # what it is for
     assert planted(lambda: None) is Status.SEC_E_OK
     assert IMPLEMENTED["sspi", "Planted"].where is planted
+
+
+@pytest.mark.usefixtures("unlisted")
+def test_what_one_page_has_differently() -> None:
+    @floor("sspi", "Planted", wrong={"package": Status.SEC_E_SECPKG_NOT_FOUND}, failed=(Given("context"), [], 9.5))
+    def planted(package: str, context: int | None, *, logon_id: int = 0) -> tuple[Status, int | None, Message, float]:
+        raise SecurityError(Status.SEC_E_LOGON_DENIED)
+
+    answers = planted(None, 7), planted("x", context=7), planted("x", 7, logon_id=1 << 64)  # type: ignore[arg-type]
+    assert [answer[0] for answer in answers] == [
+        Status.SEC_E_SECPKG_NOT_FOUND,
+        Status.SEC_E_LOGON_DENIED,
+        Status.SEC_E_INVALID_PARAMETER,
+    ]
+    assert all(answer[1:] == (7, [], 9.5) for answer in answers)
+    assert answers[0][2] is not answers[1][2], "an output is the caller's"
+    assert planted("x", 7, logon_id=1 << 63)[0] is Status.SEC_E_LOGON_DENIED
+
+
+@pytest.mark.usefixtures("unlisted")
+def test_functions_that_return_no_status() -> None:
+    @floor("sspi", "Planted")
+    def silent(name: str) -> None:
+        raise SecurityError(Status.SEC_E_LOGON_DENIED)
+
+    @floor("sspi", "Planted2")
+    def asked(name: str) -> bool:
+        return True
+
+    @floor("sspi", "Planted3", told=lambda status: status.native, failed=(Given("name"),))
+    def windows(name: str) -> tuple[str, object]:
+        raise SecurityError(Status.SEC_E_LOGON_DENIED)
+
+    assert silent("x") is None and silent(1) is None  # type: ignore[arg-type]
+    assert asked("x") is True and asked(1) is False  # type: ignore[arg-type]
+    assert windows("x") == ("SEC_E_LOGON_DENIED", "x")

@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from secpkg.contract.flags import SECURITY_NATIVE_DREP
-from secpkg.contract.implements import implements
+from secpkg.contract.floor import floor
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import NEVER, AuthIdentity, Message
 from secpkg.ipc.connection import Connections
@@ -24,6 +24,8 @@ from secpkg.ipc.session import current
 from secpkg.sspi import operations
 from secpkg.sspi.operations import ContextHandle, CredentialHandle
 from secpkg.sspi.raw import contexts
+from secpkg.sspi.raw.handles import context_of, credential_of
+from secpkg.sspi.raw.identities import require_identity
 
 if TYPE_CHECKING:
     import asyncio
@@ -62,7 +64,7 @@ _running: Final[set[SspiAsyncContext]] = set()
 """A loop holds its tasks weakly: a context that nobody holds finishes its call all the same."""
 
 
-@implements("sspi", "SspiCreateAsyncContext")
+@floor("sspi", "SspiCreateAsyncContext")
 def sspi_create_async_context() -> SspiAsyncContext:
     """SspiCreateAsyncContext: for one call; `sspi_free_async_context` is the last (R208). Page:
     sspi/nf-sspi-sspicreateasynccontext.
@@ -70,12 +72,12 @@ def sspi_create_async_context() -> SspiAsyncContext:
     return SspiAsyncContext()
 
 
-@implements("sspi", "SspiFreeAsyncContext")
+@floor("sspi", "SspiFreeAsyncContext")
 def sspi_free_async_context(handle: SspiAsyncContext | None) -> None:
     """SspiFreeAsyncContext: it serves no more (R208). A call that still runs is cancelled, and nobody is told; handles
     that a finished call gave are the caller's. Page: sspi/nf-sspi-sspifreeasynccontext.
     """
-    if isinstance(handle, SspiAsyncContext):
+    if handle is not None:
         task, handle._task = handle._task, None
         handle._renew()
         handle._state = "freed"
@@ -83,44 +85,42 @@ def sspi_free_async_context(handle: SspiAsyncContext | None) -> None:
             task.cancel()
 
 
-@implements("sspi", "SspiReinitAsyncContext")
+@floor("sspi", "SspiReinitAsyncContext", wrong={"handle": Status.STATUS_INVALID_PARAMETER})
 def sspi_reinit_async_context(handle: SspiAsyncContext | None) -> Status:
     """SspiReinitAsyncContext: as new, also without its callback. STATUS_INVALID_PARAMETER while its call runs, and for
     a freed one. Page: sspi/nf-sspi-sspireinitasynccontext.
     """
-    if not isinstance(handle, SspiAsyncContext) or handle._state in ("pending", "freed"):
+    if handle is None or handle._state in ("pending", "freed"):
         return Status.STATUS_INVALID_PARAMETER
     handle._renew()
     return Status.STATUS_SUCCESS
 
 
-@implements("sspi", "SspiSetAsyncNotifyCallback")
+@floor("sspi", "SspiSetAsyncNotifyCallback")
 def sspi_set_async_notify_callback(
     context: SspiAsyncContext | None, callback: SspiAsyncNotifyCallback, callback_data: object = None
 ) -> Status:
     """SspiSetAsyncNotifyCallback: before the call, else SEC_E_INVALID_HANDLE. Page:
     sspi/nf-sspi-sspisetasyncnotifycallback.
     """
-    if not isinstance(context, SspiAsyncContext) or context._state != "new":
+    if context is None or context._state != "new":
         return Status.SEC_E_INVALID_HANDLE
-    if not callable(callback):
-        return Status.SEC_E_INVALID_PARAMETER
     context._callback = lambda: callback(context, callback_data)
     return Status.SEC_E_OK
 
 
-@implements("sspi", "SspiAsyncContextRequiresNotify")
+@floor("sspi", "SspiAsyncContextRequiresNotify")
 def sspi_async_context_requires_notify(async_context: SspiAsyncContext | None) -> bool:
     """SspiAsyncContextRequiresNotify: whether a callback was set. Page: sspi/nf-sspi-sspiasynccontextrequiresnotify."""
-    return isinstance(async_context, SspiAsyncContext) and async_context._callback is not None
+    return async_context is not None and async_context._callback is not None
 
 
-@implements("sspi", "SspiGetAsyncCallStatus")
+@floor("sspi", "SspiGetAsyncCallStatus")
 def sspi_get_async_call_status(handle: SspiAsyncContext | None) -> Status:
     """SspiGetAsyncCallStatus: SEC_I_ASYNC_CALL_PENDING until the call is done, then its result (R207);
     SEC_E_INVALID_HANDLE where there is no call. Page: sspi/nf-sspi-sspigetasynccallstatus.
     """
-    if not isinstance(handle, SspiAsyncContext) or handle._state not in ("pending", "done"):
+    if handle is None or handle._state not in ("pending", "done"):
         return Status.SEC_E_INVALID_HANDLE
     return handle._status
 
@@ -128,7 +128,7 @@ def sspi_get_async_call_status(handle: SspiAsyncContext | None) -> Status:
 # --- the calls -------------------------------------------------------------------------------------------------------
 
 
-@implements("sspi", "SspiAcquireCredentialsHandleAsync")
+@floor("sspi", "SspiAcquireCredentialsHandleAsync", wrong={"package": Status.SEC_E_SECPKG_NOT_FOUND})
 def sspi_acquire_credentials_handle_async(
     async_context: SspiAsyncContext | None,
     principal: str | None,
@@ -143,9 +143,10 @@ def sspi_acquire_credentials_handle_async(
     sspi/nf-sspi-sspiacquirecredentialshandleasyncw.
     """
 
+    identity = require_identity(auth_data) if isinstance(auth_data, AuthIdentity) else None
+
     async def call(async_context: SspiAsyncContext, connections: Connections) -> Status:
         backend = await operations.open_backend(connections, package, authority, current.get())
-        identity = auth_data if isinstance(auth_data, AuthIdentity) else None
         data = auth_data if isinstance(auth_data, bytes) else b""
         handle = await operations.acquire(
             backend, int(credential_use), principal=principal, identity=identity, data=data, logon_id=logon_id
@@ -156,7 +157,7 @@ def sspi_acquire_credentials_handle_async(
     return _queue(async_context, call)
 
 
-@implements("sspi", "SspiInitializeSecurityContextAsync")
+@floor("sspi", "SspiInitializeSecurityContextAsync")
 def sspi_initialize_security_context_async(
     async_context: SspiAsyncContext | None,
     credential: CredentialHandle | None,
@@ -172,7 +173,7 @@ def sspi_initialize_security_context_async(
     return _leg(async_context, (False, credential, context), target_name, context_req, input, target_data_rep)
 
 
-@implements("sspi", "SspiAcceptSecurityContextAsync")
+@floor("sspi", "SspiAcceptSecurityContextAsync")
 def sspi_accept_security_context_async(
     async_context: SspiAsyncContext | None,
     credential: CredentialHandle | None,
@@ -187,31 +188,29 @@ def sspi_accept_security_context_async(
     return _leg(async_context, (True, credential, context), None, context_req, input, target_data_rep)
 
 
-@implements("sspi", "SspiDeleteSecurityContextAsync")
+@floor("sspi", "SspiDeleteSecurityContextAsync")
 def sspi_delete_security_context_async(async_context: SspiAsyncContext | None, context: ContextHandle | None) -> Status:
     """SspiDeleteSecurityContextAsync: as DeleteSecurityContext. The async context is freed by `sspi_free_async_context`
     alone (R208). Page: sspi/nf-sspi-sspideletesecuritycontextasync.
     """
-    if not isinstance(context, ContextHandle):
-        return Status.SEC_E_INVALID_HANDLE
+    existing = context_of(context)
 
     async def call(_async_context: SspiAsyncContext, _connections: Connections) -> Status:
-        await operations.delete(context)
+        await operations.delete(existing)
         return Status.SEC_E_OK
 
     return _queue(async_context, call)
 
 
-@implements("sspi", "SspiFreeCredentialsHandleAsync")
+@floor("sspi", "SspiFreeCredentialsHandleAsync")
 def sspi_free_credentials_handle_async(
     async_context: SspiAsyncContext | None, credential: CredentialHandle | None
 ) -> Status:
     """SspiFreeCredentialsHandleAsync: as FreeCredentialsHandle. Page: sspi/nf-sspi-sspifreecredentialshandleasync."""
-    if not isinstance(credential, CredentialHandle):
-        return Status.SEC_E_INVALID_HANDLE
+    existing = credential_of(credential)
 
     async def call(_async_context: SspiAsyncContext, _connections: Connections) -> Status:
-        await operations.free(credential)
+        await operations.free(existing)
         return Status.SEC_E_OK
 
     return _queue(async_context, call)
@@ -254,7 +253,7 @@ def _queue(
     """SEC_E_OK: the call runs. SEC_E_INVALID_HANDLE for a context that is not new, SEC_E_UNSUPPORTED_FUNCTION outside
     an event loop.
     """
-    if not isinstance(handle, SspiAsyncContext) or handle._state != "new":
+    if handle is None or handle._state != "new":
         return Status.SEC_E_INVALID_HANDLE
     import asyncio
 

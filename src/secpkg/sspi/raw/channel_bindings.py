@@ -5,21 +5,21 @@ from __future__ import annotations
 from secpkg.contract import channel_bindings
 from secpkg.contract.channel_bindings import ChannelBindings
 from secpkg.contract.flags import BufferType
-from secpkg.contract.implements import implements
+from secpkg.contract.floor import floor
 from secpkg.contract.status import Status
 from secpkg.contract.values import SecBuffer
 from secpkg.host.user_mode.contexts import TYPE_MASK
 
 
-@implements("sspi", "SspiSetChannelBindingFlags")
+@floor("sspi", "SspiSetChannelBindingFlags")
 def sspi_set_channel_binding_flags(bindings: SecBuffer | None, flags: int) -> Status:
     """SspiSetChannelBindingFlags: ``bindings`` is a CHANNEL_BINDINGS buffer, whose data are replaced, and so are flags
     that were set before. SEC_CHANNEL_BINDINGS_AUDIT_BINDINGS is the one flag, 0 takes it away. SEC_E_INVALID_PARAMETER;
     nothing is changed then. Page: sspi/nf-sspi-sspisetchannelbindingflags.
     """
-    if not isinstance(bindings, SecBuffer) or bindings.type & TYPE_MASK != BufferType.CHANNEL_BINDINGS:
+    if bindings is None or bindings.type & TYPE_MASK != BufferType.CHANNEL_BINDINGS:
         return Status.SEC_E_INVALID_PARAMETER
-    if not isinstance(flags, int) or flags & ~channel_bindings.FLAGS:
+    if flags & ~channel_bindings.FLAGS:
         return Status.SEC_E_INVALID_PARAMETER
     try:
         data = channel_bindings.unpack(bytes(bindings.data)).application_data

@@ -6,22 +6,25 @@ from types import NoneType
 from typing import Final
 
 from secpkg.contract.flags import SECURITY_NATIVE_DREP, BufferType
-from secpkg.contract.implements import implements
+from secpkg.contract.floor import Given, floor
 from secpkg.contract.status import SecurityError, Status
-from secpkg.contract.values import NEVER, ContextAttributes, Message, SecBuffer
+from secpkg.contract.values import NEVER, Buffer, ContextAttributes, Message, SecBuffer
 from secpkg.host.user_mode.contexts import TYPE_MASK
 from secpkg.ipc.access_token import AccessToken
 from secpkg.ipc.link import run
 from secpkg.sspi import attributes, operations
 from secpkg.sspi.operations import ContextHandle, CredentialHandle, LegResult
+from secpkg.sspi.raw.handles import context_of
 
 ACCESS_TOKEN: Final = 0x12
 
 ContextResult = tuple[Status, ContextHandle | None, Message, int, float]
 """Status, new context, output buffers, attributes granted, expiry in UTC seconds."""
+LEG_FAILED: Final[tuple[object, ...]] = (Given("context"), [], 0, NEVER)
+"""What a leg that was refused gives: an existing context is the caller's still, and to be deleted."""
 
 
-@implements("sspi", "InitializeSecurityContext")
+@floor("sspi", "InitializeSecurityContext", failed=LEG_FAILED)
 def initialize_security_context(
     credential: CredentialHandle | None,
     context: ContextHandle | None,
@@ -39,7 +42,7 @@ def initialize_security_context(
     return _leg(False, credential, context, target_name, context_req, input, target_data_rep)
 
 
-@implements("sspi", "AcceptSecurityContext")
+@floor("sspi", "AcceptSecurityContext", failed=LEG_FAILED)
 def accept_security_context(
     credential: CredentialHandle | None,
     context: ContextHandle | None,
@@ -62,8 +65,8 @@ def _leg(
     given: Message | None,
     data_representation: int,
 ) -> ContextResult:
+    token, bindings, others = _sorted(given or [])
     try:
-        token, bindings, others = _sorted(given or [])
         result = run(
             operations.leg(
                 accept,
@@ -112,7 +115,7 @@ def _output(result: LegResult, token: bytes) -> Message:
     return output
 
 
-@implements("sspi", "CompleteAuthToken")
+@floor("sspi", "CompleteAuthToken")
 def complete_auth_token(context: ContextHandle | None, token: Message) -> Status:
     """CompleteAuthToken: the TOKEN buffer's data become the token to send (R189). Page:
     sspi/nf-sspi-completeauthtoken.
@@ -120,26 +123,20 @@ def complete_auth_token(context: ContextHandle | None, token: Message) -> Status
     buffer = next((b for b in token if b.type & TYPE_MASK == BufferType.TOKEN), None)
     if buffer is None:
         return Status.SEC_E_INVALID_TOKEN
-    try:
-        buffer.data = run(operations.complete_token(_handle(context), bytes(buffer.data)))
-    except SecurityError as error:
-        return error.status
+    buffer.data = run(operations.complete_token(context_of(context), bytes(buffer.data)))
     return Status.SEC_E_OK
 
 
-@implements("sspi", "DeleteSecurityContext")
+@floor("sspi", "DeleteSecurityContext")
 def delete_security_context(context: ContextHandle | None) -> Status:
     """DeleteSecurityContext: due as soon as a context exists (R190); SEC_E_OK for one deleted already (R191). Page:
     sspi/nf-sspi-deletesecuritycontext.
     """
-    try:
-        run(operations.delete(_handle(context)))
-    except SecurityError as error:
-        return error.status
+    run(operations.delete(context_of(context)))
     return Status.SEC_E_OK
 
 
-@implements("sspi", "QueryContextAttributes")
+@floor("sspi", "QueryContextAttributes")
 def query_context_attributes(
     context: ContextHandle | None, attribute: int
 ) -> tuple[Status, ContextAttributes | AccessToken | None]:
@@ -149,13 +146,10 @@ def query_context_attributes(
     """
     if attribute == ACCESS_TOKEN:
         return query_security_context_token(context)
-    try:
-        return Status.SEC_E_OK, run(attributes.query(_handle(context), int(attribute)))
-    except SecurityError as error:
-        return error.status, None
+    return Status.SEC_E_OK, run(attributes.query(context_of(context), int(attribute)))
 
 
-@implements("sspi", "QueryContextAttributesEx")
+@floor("sspi", "QueryContextAttributesEx")
 def query_context_attributes_ex(
     context: ContextHandle | None, attribute: int, buffer_size: int = 0
 ) -> tuple[Status, ContextAttributes | AccessToken | None]:
@@ -165,19 +159,16 @@ def query_context_attributes_ex(
     return query_context_attributes(context, attribute)
 
 
-@implements("sspi", "QuerySecurityContextToken")
+@floor("sspi", "QuerySecurityContextToken")
 def query_security_context_token(context: ContextHandle | None) -> tuple[Status, AccessToken | None]:
     """QuerySecurityContextToken: the caller's to close (R202). Page: sspi/nf-sspi-querysecuritycontexttoken."""
-    try:
-        handle = _handle(context)
-        opened = run(operations.query_token(handle))
-    except SecurityError as error:
-        return error.status, None
+    handle = context_of(context)
+    opened = run(operations.query_token(handle))
     assert handle.backend.opened is not None
     return Status.SEC_E_OK, AccessToken(handle.backend.opened.connection, opened)
 
 
-@implements("sspi", "ImpersonateSecurityContext")
+@floor("sspi", "ImpersonateSecurityContext")
 def impersonate_security_context(context: ContextHandle | None) -> Status:
     """ImpersonateSecurityContext: the calling thread alone (lock 11). Anything but SEC_E_OK: do nothing on the client's
     behalf (R200). Page: sspi/nf-sspi-impersonatesecuritycontext.
@@ -187,15 +178,12 @@ def impersonate_security_context(context: ContextHandle | None) -> Status:
     status, token = query_security_context_token(context)
     if token is None:
         return status
-    try:
-        with token:
-            impersonate(token)
-    except SecurityError as error:
-        return error.status
+    with token:
+        impersonate(token)
     return Status.SEC_E_OK
 
 
-@implements("sspi", "RevertSecurityContext")
+@floor("sspi", "RevertSecurityContext")
 def revert_security_context(context: ContextHandle | None = None) -> Status:
     """RevertSecurityContext: the calling thread; a failure aborts the process (R201, lock 11). Page:
     sspi/nf-sspi-revertsecuritycontext.
@@ -206,7 +194,7 @@ def revert_security_context(context: ContextHandle | None = None) -> Status:
     return Status.SEC_E_OK
 
 
-@implements("sspi", "FreeContextBuffer", "duty", "buffers are Python objects: there is nothing to release by hand")
+@floor("sspi", "FreeContextBuffer", "duty", "buffers are Python objects: there is nothing to release by hand")
 def free_context_buffer(buffer: object = None) -> Status:
     """FreeContextBuffer: buffers are Python objects here; there is nothing to release. Page:
     sspi/nf-sspi-freecontextbuffer.
@@ -214,38 +202,30 @@ def free_context_buffer(buffer: object = None) -> Status:
     return Status.SEC_E_OK
 
 
-@implements("sspi", "SetContextAttributes")
-def set_context_attributes(context: ContextHandle | None, attribute: int, value: bytes) -> Status:
+@floor("sspi", "SetContextAttributes")
+def set_context_attributes(context: ContextHandle | None, attribute: int, value: Buffer) -> Status:
     """SetContextAttributes: at most 64 KiB; SEC_E_UNSUPPORTED_FUNCTION where the package lets nobody set it, which in
     the documents is every package but Schannel (R205). Page: sspi/nf-sspi-setcontextattributesw.
     """
-    try:
-        run(attributes.set_context(_handle(context), attribute, value))
-    except SecurityError as error:
-        return error.status
+    run(attributes.set_context(context_of(context), attribute, bytes(value)))
     return Status.SEC_E_OK
 
 
-@implements("sspi", "ApplyControlToken")
+@floor("sspi", "ApplyControlToken")
 def apply_control_token(context: ContextHandle | None, input: Message) -> Status:  # pInput
     """ApplyControlToken: the one TOKEN buffer goes to the package's LSA half, whose next leg may obey it.
     SEC_E_INVALID_TOKEN without such a buffer, SEC_E_UNSUPPORTED_FUNCTION where the package has no such function. Page:
     sspi/nf-sspi-applycontroltoken.
     """
     tokens = [b for b in input if b.type & TYPE_MASK == BufferType.TOKEN]
-    try:
-        handle = _handle(context)
-        if len(tokens) != 1:
-            return Status.SEC_E_INVALID_TOKEN
-        run(operations.call_context(handle, "apply_control_token", bytes(tokens[0].data), kind=NoneType))
-    except SecurityError as error:
-        return error.status
+    handle = context_of(context)
+    if len(tokens) != 1:
+        return Status.SEC_E_INVALID_TOKEN
+    run(operations.call_context(handle, "apply_control_token", bytes(tokens[0].data), kind=NoneType))
     return Status.SEC_E_OK
 
 
-@implements(
-    "sspi", "DelegateSecurityContext", "refused", "no function table has a slot in which a package could offer it"
-)
+@floor("sspi", "DelegateSecurityContext", "refused", "no function table has a slot in which a package could offer it")
 def delegate_security_context(
     context: ContextHandle | None,
     target: str,
@@ -256,14 +236,5 @@ def delegate_security_context(
     """DelegateSecurityContext: SEC_E_UNSUPPORTED_FUNCTION. There is a page for applications, and neither the SSPI
     table nor that of a package has the function. Page: sspi/nf-sspi-delegatesecuritycontext.
     """
-    try:
-        _handle(context).require("control")
-    except SecurityError as error:
-        return error.status, []
+    context_of(context).require("control")
     return Status.SEC_E_UNSUPPORTED_FUNCTION, []
-
-
-def _handle(context: ContextHandle | None) -> ContextHandle:
-    if not isinstance(context, ContextHandle):
-        raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="context_null")
-    return context

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from secpkg.contract import cred_ui
 from secpkg.contract.cred_ui import CredUIContext
-from secpkg.contract.implements import implements
+from secpkg.contract.floor import floor
 from secpkg.contract.status import SecurityError, Status
 from secpkg.ipc import schema
 from secpkg.ipc.access_token import AccessToken
@@ -16,6 +16,7 @@ from secpkg.ipc.connection import open_connection
 from secpkg.ipc.link import next_id, run
 from secpkg.sspi import operations
 from secpkg.sspi.operations import ContextHandle
+from secpkg.sspi.raw.handles import context_of
 
 SEC_WINNT_AUTH_DATA_TYPE_PASSWORD: Final = UUID("28bfc32f-10f6-4738-98d1-1ac061df716a")
 SEC_WINNT_AUTH_DATA_TYPE_CERT: Final = UUID("235f69ad-73fb-4dbc-8203-0629e739339b")
@@ -24,7 +25,7 @@ SEC_WINNT_AUTH_DATA_TYPE_CSP_DATA: Final = UUID("68fd9879-079c-4dfe-8281-578aadc
 _LOGON_PROCESS: Final = "secpkg-sspi"
 
 
-@implements("sspi", "SspiGetCredUIContext")
+@floor("sspi", "SspiGetCredUIContext")
 def sspi_get_cred_ui_context(
     context: ContextHandle | None, credential_type: UUID, logon_id: int | None = None
 ) -> tuple[Status, tuple[bytes, ...], AccessToken | None]:
@@ -35,51 +36,41 @@ def sspi_get_cred_ui_context(
     STATUS_NO_SUCH_LOGON_SESSION, before the package is asked. SEC_E_INVALID_HANDLE, SEC_E_INVALID_PARAMETER,
     SEC_E_UNSUPPORTED_FUNCTION where the package has no such function. Page: sspi/nf-sspi-sspigetcreduicontext.
     """
-    try:
-        flat, token = run(_get(context, credential_type, logon_id))
-    except SecurityError as error:
-        return error.status, (), None
+    flat, token = run(_get(context_of(context), credential_type, logon_id))
     return Status.SEC_E_OK, (flat,), token
 
 
-@implements("sspi", "SspiUpdateCredentials")
+@floor("sspi", "SspiUpdateCredentials")
 def sspi_update_credentials(
     context: ContextHandle | None, credential_type: UUID, flat_cred_ui_context: bytes
 ) -> Status:
     """SspiUpdateCredentials: the package's SpUpdateCredentials is given the flat context. SEC_E_INVALID_HANDLE,
     SEC_E_INVALID_PARAMETER, SEC_E_UNSUPPORTED_FUNCTION. Page: sspi/nf-sspi-sspiupdatecredentials.
     """
-    if not isinstance(flat_cred_ui_context, bytes) or not 0 < len(flat_cred_ui_context) <= cred_ui.MAX_SIZE:
+    if not 0 < len(flat_cred_ui_context) <= cred_ui.MAX_SIZE:
         return Status.SEC_E_INVALID_PARAMETER
-    try:
-        guid = _guid(credential_type)
-        handle = _handle(context)
-        run(operations.call_context(handle, "update_credentials", guid, flat_cred_ui_context, kind=NoneType))
-    except SecurityError as error:
-        return error.status
+    guid, handle = credential_type.bytes_le, context_of(context)
+    run(operations.call_context(handle, "update_credentials", guid, flat_cred_ui_context, kind=NoneType))
     return Status.SEC_E_OK
 
 
-@implements("sspi", "SspiUnmarshalCredUIContext")
+@floor("sspi", "SspiUnmarshalCredUIContext")
 def sspi_unmarshal_cred_ui_context(marshaled_cred_ui_context: bytes) -> tuple[Status, CredUIContext | None]:
     """SspiUnmarshalCredUIContext: SEC_E_INVALID_PARAMETER for what is not in the flat form. Page:
     sspi/nf-sspi-sspiunmarshalcreduicontext.
     """
     try:
         return Status.SEC_E_OK, cred_ui.unpack(marshaled_cred_ui_context)
-    except (TypeError, ValueError):
+    except ValueError:
         return Status.SEC_E_INVALID_PARAMETER, None
 
 
-async def _get(
-    context: ContextHandle | None, credential_type: UUID, logon_id: int | None
-) -> tuple[bytes, AccessToken | None]:
-    handle, guid = _handle(context), _guid(credential_type)
+async def _get(context: ContextHandle, credential_type: UUID, logon_id: int | None) -> tuple[bytes, AccessToken | None]:
     if logon_id is not None:
-        handle.require("control")
-        await _require_session(handle, logon_id)
-    flat = await operations.call_context(handle, "get_cred_ui_context", guid, kind=bytes)
-    token = await _token(handle)
+        context.require("control")
+        await _require_session(context, logon_id)
+    flat = await operations.call_context(context, "get_cred_ui_context", credential_type.bytes_le, kind=bytes)
+    token = await _token(context)
     if token is not None and logon_id not in (None, token.logon_id):
         await token._close()
         token = None
@@ -91,7 +82,7 @@ async def _require_session(context: ContextHandle, logon_id: int) -> None:
     opened = context.backend.opened
     if opened is None:
         raise SecurityError(Status.SEC_E_UNSUPPORTED_FUNCTION, reason="no_sessions_without_authority")
-    if not isinstance(logon_id, int) or not 0 < logon_id < 2**64:
+    if not logon_id:
         raise SecurityError(Status.SEC_E_INVALID_PARAMETER, reason="logon_id_is_no_luid")
     connection = await open_connection(opened.connection.authority, _LOGON_PROCESS, asynchronous=False)
     try:
@@ -112,15 +103,3 @@ async def _token(context: ContextHandle) -> AccessToken | None:
         if error.status is Status.SEC_E_NO_IMPERSONATION:
             return None
         raise
-
-
-def _guid(credential_type: UUID) -> bytes:
-    if not isinstance(credential_type, UUID):
-        raise SecurityError(Status.SEC_E_INVALID_PARAMETER, reason="credential_type")
-    return credential_type.bytes_le
-
-
-def _handle(context: ContextHandle | None) -> ContextHandle:
-    if not isinstance(context, ContextHandle):
-        raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="context_null")
-    return context

@@ -7,28 +7,25 @@ from __future__ import annotations
 
 from typing import Final
 
-from secpkg.contract.implements import implements
-from secpkg.contract.status import Status
+from secpkg.contract.floor import floor
+from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import AuthIdentity
 from secpkg.ipc import schema
-from secpkg.sspi.raw.identities import sspi_is_auth_identity_encrypted, sspi_validate_auth_identity
+from secpkg.sspi.raw.identities import require_identity
 
 CRED_TYPE_DOMAIN_PASSWORD: Final = 2
 """The type of a name with a password (wincred.h), which is what an identity holds here."""
 
 
-@implements("sspi", "SspiPrepareForCredRead")
+@floor("sspi", "SspiPrepareForCredRead")
 def sspi_prepare_for_cred_read(identity: AuthIdentity | None, target_name: str | None) -> tuple[Status, int, str]:
     """SspiPrepareForCredRead: (status, credential type, target name). It needs no secret, so a sealed identity will do.
     SEC_E_INVALID_PARAMETER. Page: sspi/nf-sspi-sspiprepareforcredread.
     """
-    target = _target(identity, target_name)
-    if target is None:
-        return Status.SEC_E_INVALID_PARAMETER, 0, ""
-    return Status.SEC_E_OK, CRED_TYPE_DOMAIN_PASSWORD, target
+    return Status.SEC_E_OK, CRED_TYPE_DOMAIN_PASSWORD, _target(require_identity(identity), target_name)
 
 
-@implements("sspi", "SspiPrepareForCredWrite")
+@floor("sspi", "SspiPrepareForCredWrite")
 def sspi_prepare_for_cred_write(
     identity: AuthIdentity | None, target_name: str | None
 ) -> tuple[Status, int, str, str, bytes]:
@@ -37,24 +34,20 @@ def sspi_prepare_for_cred_write(
     STATUS_INVALID_PARAMETER for a sealed identity, as where strings are made of one (R277). Page:
     sspi/nf-sspi-sspiprepareforcredwrite.
     """
-    target = _target(identity, target_name)
-    if target is None or identity is None:
-        return Status.SEC_E_INVALID_PARAMETER, 0, "", "", b""
-    if sspi_is_auth_identity_encrypted(identity):
+    known = require_identity(identity)
+    target = _target(known, target_name)
+    if known.encrypted:
         return Status.STATUS_INVALID_PARAMETER, 0, "", "", b""
-    try:
-        blob = identity.password.encode("utf-16-le")
-    except UnicodeEncodeError:
-        return Status.SEC_E_INVALID_PARAMETER, 0, "", "", b""
-    return Status.SEC_E_OK, CRED_TYPE_DOMAIN_PASSWORD, target, _user(identity), blob
+    blob = known.password.encode("utf-16-le")
+    return Status.SEC_E_OK, CRED_TYPE_DOMAIN_PASSWORD, target, _user(known), blob
 
 
 def _user(identity: AuthIdentity) -> str:
     return f"{identity.domain}\\{identity.user}" if identity.domain else identity.user
 
 
-def _target(identity: AuthIdentity | None, target_name: str | None) -> str | None:
-    if not isinstance(identity, AuthIdentity) or sspi_validate_auth_identity(identity).is_error:
-        return None
+def _target(identity: AuthIdentity, target_name: str | None) -> str:
     target = _user(identity) if target_name is None else target_name
-    return target if target and len(target) <= schema.MAX_NAME else None
+    if not 0 < len(target) <= schema.MAX_NAME:
+        raise SecurityError(Status.SEC_E_INVALID_PARAMETER, reason="target_name")
+    return target

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from secpkg.contract.flags import BufferType
-from secpkg.contract.implements import implements
-from secpkg.contract.status import SecurityError, Status
-from secpkg.contract.values import NEVER, AuthIdentity, ContextAttributes, Message
+from secpkg.contract.floor import floor
+from secpkg.contract.status import Status
+from secpkg.contract.values import NEVER, AuthIdentity, Buffer, ContextAttributes, Message
 from secpkg.host.user_mode.contexts import TYPE_MASK
 from secpkg.ipc.connection import shared
 from secpkg.ipc.link import run
@@ -13,6 +15,8 @@ from secpkg.ipc.schema import MAX_NAME
 from secpkg.ipc.session import current
 from secpkg.sspi import attributes, operations
 from secpkg.sspi.operations import CredentialHandle
+from secpkg.sspi.raw.handles import credential_of
+from secpkg.sspi.raw.identities import require_identity
 
 
 async def _acquire(
@@ -23,15 +27,18 @@ async def _acquire(
     auth_data: AuthIdentity | bytes | None,
     authority: object,
 ) -> CredentialHandle:
+    identity = require_identity(auth_data) if isinstance(auth_data, AuthIdentity) else None
     backend = await operations.open_backend(shared, package, authority, current.get())
-    identity = auth_data if isinstance(auth_data, AuthIdentity) else None
     data = auth_data if isinstance(auth_data, bytes) else b""
     return await operations.acquire(
         backend, int(use), principal=principal, identity=identity, data=data, logon_id=logon_id
     )
 
 
-@implements("sspi", "AcquireCredentialsHandle")
+_NO_PACKAGE: Final = {"package": Status.SEC_E_SECPKG_NOT_FOUND}
+
+
+@floor("sspi", "AcquireCredentialsHandle", wrong=_NO_PACKAGE, failed=(None, NEVER))
 def acquire_credentials_handle(
     principal: str | None,
     package: str,
@@ -45,22 +52,14 @@ def acquire_credentials_handle(
     a handle is no proof that the credentials work (R197). pGetKeyFn is reserved and left out.
     Page: sspi/nf-sspi-acquirecredentialshandlew.
     """
-    try:
-        handle = run(_acquire(principal, package, credential_use, logon_id, auth_data, authority))
-    except SecurityError as error:
-        return error.status, None, NEVER
+    handle = run(_acquire(principal, package, credential_use, logon_id, auth_data, authority))
     return Status.SEC_E_OK, handle, handle.expiry
 
 
-@implements("sspi", "FreeCredentialsHandle")
+@floor("sspi", "FreeCredentialsHandle")
 def free_credentials_handle(credential: CredentialHandle | None) -> Status:
     """FreeCredentialsHandle: contexts made with it live on (R193). Page: sspi/nf-sspi-freecredentialshandle."""
-    if not isinstance(credential, CredentialHandle):
-        return Status.SEC_E_INVALID_HANDLE
-    try:
-        run(operations.free(credential))
-    except SecurityError as error:
-        return error.status
+    run(operations.free(credential_of(credential)))
     return Status.SEC_E_OK
 
 
@@ -69,13 +68,13 @@ async def _add(
 ) -> float:
     operations.require_credential(credential)
     if isinstance(auth_data, AuthIdentity):
-        auth_data = await operations.clear(credential.backend, auth_data)
+        auth_data = await operations.clear(credential.backend, require_identity(auth_data))
     return await operations.call_credential(
         credential, "add_credentials", principal, package, int(use), auth_data, kind=float
     )
 
 
-@implements("sspi", "AddCredentials")
+@floor("sspi", "AddCredentials", wrong=_NO_PACKAGE, failed=(NEVER,))
 def add_credentials(
     credential: CredentialHandle | None,
     principal: str | None,
@@ -87,17 +86,12 @@ def add_credentials(
     decides what it takes; SEC_E_UNSUPPORTED_FUNCTION for one that holds a single credential. pGetKeyFn is not used and
     left out. Page: sspi/nf-sspi-addcredentialsw.
     """
-    if not isinstance(package, str) or not package:
+    if not package:
         return Status.SEC_E_SECPKG_NOT_FOUND, NEVER
-    if not isinstance(auth_data, AuthIdentity | bytes | None) or not isinstance(principal, str | None):
-        return Status.SEC_E_INVALID_PARAMETER, NEVER
-    try:
-        return Status.SEC_E_OK, run(_add(_given(credential), principal, package, credential_use, auth_data))
-    except SecurityError as error:
-        return error.status, NEVER
+    return Status.SEC_E_OK, run(_add(credential_of(credential), principal, package, credential_use, auth_data))
 
 
-@implements("sspi", "QueryCredentialsAttributes")
+@floor("sspi", "QueryCredentialsAttributes")
 def query_credentials_attributes(
     credential: CredentialHandle | None, attribute: int
 ) -> tuple[Status, ContextAttributes | None]:
@@ -105,13 +99,10 @@ def query_credentials_attributes(
     documented layout; SEC_E_UNSUPPORTED_FUNCTION for what the package does not offer. The answer holds for every
     context made with the credential. Page: sspi/nf-sspi-querycredentialsattributesw.
     """
-    try:
-        return Status.SEC_E_OK, run(attributes.query_credential(_given(credential), attribute))
-    except SecurityError as error:
-        return error.status, None
+    return Status.SEC_E_OK, run(attributes.query_credential(credential_of(credential), attribute))
 
 
-@implements("sspi", "QueryCredentialsAttributesEx")
+@floor("sspi", "QueryCredentialsAttributesEx")
 def query_credentials_attributes_ex(
     credential: CredentialHandle | None, attribute: int, buffer_size: int = 0
 ) -> tuple[Status, ContextAttributes | None]:
@@ -121,15 +112,12 @@ def query_credentials_attributes_ex(
     return query_credentials_attributes(credential, attribute)
 
 
-@implements("sspi", "SetCredentialsAttributes")
-def set_credentials_attributes(credential: CredentialHandle | None, attribute: int, value: bytes) -> Status:
+@floor("sspi", "SetCredentialsAttributes")
+def set_credentials_attributes(credential: CredentialHandle | None, attribute: int, value: Buffer) -> Status:
     """SetCredentialsAttributes: at most 64 KiB, which the user half may pack (R167); SEC_E_UNSUPPORTED_FUNCTION for
     what the package does not let anyone set. Page: sspi/nf-sspi-setcredentialsattributesw.
     """
-    try:
-        run(attributes.set_credential(_given(credential), attribute, value))
-    except SecurityError as error:
-        return error.status
+    run(attributes.set_credential(credential_of(credential), attribute, bytes(value)))
     return Status.SEC_E_OK
 
 
@@ -141,7 +129,7 @@ async def _change_password(
     return await operations.call_package(backend, "change_account_password", *arguments, impersonating, kind=bytes)
 
 
-@implements("sspi", "ChangeAccountPassword")
+@floor("sspi", "ChangeAccountPassword", wrong={"output": Status.SEC_E_INVALID_PARAMETER})
 def change_account_password(
     package: str,
     domain_name: str,
@@ -159,18 +147,9 @@ def change_account_password(
     out. Page: sspi/nf-sspi-changeaccountpasswordw.
     """
     arguments = (domain_name, account_name, old_password, new_password)
-    if not all(isinstance(text, str) and len(text) <= MAX_NAME for text in (package, *arguments)):
+    if any(len(text) > MAX_NAME for text in (package, *arguments)):
         return Status.SEC_E_INVALID_PARAMETER
     if len(output) != 1 or output[0].type & TYPE_MASK != BufferType.CHANGE_PASS_RESPONSE:
         return Status.SEC_E_INVALID_PARAMETER
-    try:
-        output[0].data = run(_change_password(package, authority, arguments, bool(impersonating)))
-    except SecurityError as error:
-        return error.status
+    output[0].data = run(_change_password(package, authority, arguments, impersonating))
     return Status.SEC_E_OK
-
-
-def _given(credential: CredentialHandle | None) -> CredentialHandle:
-    if not isinstance(credential, CredentialHandle):
-        raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="credential_null")
-    return credential

@@ -11,7 +11,7 @@ import hmac
 
 import msgspec
 
-from secpkg.contract.implements import implements
+from secpkg.contract.floor import floor
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import AuthIdentity
 from secpkg.ipc import schema
@@ -28,7 +28,14 @@ def overwrite(identity: AuthIdentity, other: AuthIdentity) -> None:
         msgspec.structs.force_setattr(identity, name, getattr(other, name))
 
 
-@implements("sspi", "SspiEncodeStringsAsAuthIdentity")
+def require_identity(identity: AuthIdentity | None) -> AuthIdentity:
+    """An identity that `sspi_validate_auth_identity` finds to be one; SEC_E_INVALID_PARAMETER."""
+    if identity is None or not _is_valid(identity):
+        raise SecurityError(Status.SEC_E_INVALID_PARAMETER, reason="identity")
+    return identity
+
+
+@floor("sspi", "SspiEncodeStringsAsAuthIdentity")
 def sspi_encode_strings_as_auth_identity(
     user_name: str | None, domain_name: str | None, packed_credentials: str | None
 ) -> tuple[Status, AuthIdentity | None]:
@@ -38,40 +45,39 @@ def sspi_encode_strings_as_auth_identity(
     if user_name is None and domain_name is None and packed_credentials is None:
         return Status.SEC_E_INVALID_PARAMETER, None
     identity = AuthIdentity(user_name or "", domain_name or "", packed_credentials or "")
-    status = sspi_validate_auth_identity(identity)
-    return status, None if status.is_error else identity
+    return Status.SEC_E_OK, require_identity(identity)
 
 
-@implements("sspi", "SspiEncodeAuthIdentityAsStrings")
+@floor("sspi", "SspiEncodeAuthIdentityAsStrings")
 def sspi_encode_auth_identity_as_strings(identity: AuthIdentity | None) -> tuple[Status, str, str, str]:
     """SspiEncodeAuthIdentityAsStrings: user, domain, packed credentials. STATUS_INVALID_PARAMETER for one that is
     sealed (R277). Page: sspi/nf-sspi-sspiencodeauthidentityasstrings.
     """
-    if sspi_validate_auth_identity(identity).is_error or not isinstance(identity, AuthIdentity):
-        return Status.SEC_E_INVALID_PARAMETER, "", "", ""
-    if sspi_is_auth_identity_encrypted(identity):
+    known = require_identity(identity)
+    if known.encrypted:
         return Status.STATUS_INVALID_PARAMETER, "", "", ""
-    return Status.SEC_E_OK, identity.user, identity.domain, identity.password
+    return Status.SEC_E_OK, known.user, known.domain, known.password
 
 
-@implements("sspi", "SspiValidateAuthIdentity")
+@floor("sspi", "SspiValidateAuthIdentity")
 def sspi_validate_auth_identity(identity: object) -> Status:
     """SspiValidateAuthIdentity: SEC_E_INVALID_PARAMETER for what is no identity, for members of a wrong type or longer
     than 1024 characters, and for one that is half sealed. Page: sspi/nf-sspi-sspivalidateauthidentity.
     """
-    if not isinstance(identity, AuthIdentity):
-        return Status.SEC_E_INVALID_PARAMETER
+    valid = isinstance(identity, AuthIdentity) and _is_valid(identity)
+    return Status.SEC_E_OK if valid else Status.SEC_E_INVALID_PARAMETER
+
+
+def _is_valid(identity: AuthIdentity) -> bool:
     texts = (identity.user, identity.domain, identity.password, identity.package_list)
     if not all(isinstance(text, str) and len(text) <= schema.MAX_NAME and _is_text(text) for text in texts):
-        return Status.SEC_E_INVALID_PARAMETER
+        return False
     if not isinstance(identity.encrypted, bytes) or len(identity.encrypted) > 4 * schema.MAX_NAME + 64:
-        return Status.SEC_E_INVALID_PARAMETER
+        return False
     if not isinstance(identity.flags, int) or not 0 <= identity.flags <= 0xFFFF_FFFF:
-        return Status.SEC_E_INVALID_PARAMETER
+        return False
     sealed = bool(identity.flags & protection.SEALED)
-    if sealed != bool(identity.encrypted) or (sealed and identity.password):
-        return Status.SEC_E_INVALID_PARAMETER
-    return Status.SEC_E_OK
+    return sealed == bool(identity.encrypted) and not (sealed and identity.password)
 
 
 def _is_text(text: str) -> bool:
@@ -82,17 +88,17 @@ def _is_text(text: str) -> bool:
     return True
 
 
-@implements("sspi", "SspiCopyAuthIdentity")
+@floor("sspi", "SspiCopyAuthIdentity")
 def sspi_copy_auth_identity(identity: AuthIdentity | None) -> tuple[Status, AuthIdentity | None]:
     """SspiCopyAuthIdentity: another object, which zeroing the first one leaves alone. Page:
     sspi/nf-sspi-sspicopyauthidentity.
     """
-    if not isinstance(identity, AuthIdentity):
+    if identity is None:
         return Status.SEC_E_INVALID_PARAMETER, None
     return Status.SEC_E_OK, msgspec.structs.replace(identity)
 
 
-@implements("sspi", "SspiCompareAuthIdentities")
+@floor("sspi", "SspiCompareAuthIdentities")
 def sspi_compare_auth_identities(
     identity1: AuthIdentity | None, identity2: AuthIdentity | None, *, authority: object = None
 ) -> tuple[Status, bool, bool]:
@@ -102,18 +108,14 @@ def sspi_compare_auth_identities(
     if identity1 is None or identity2 is None:
         same = identity1 is identity2
         return Status.SEC_E_OK, same, same
-    if any(sspi_validate_auth_identity(identity).is_error for identity in (identity1, identity2)):
-        return Status.SEC_E_INVALID_PARAMETER, False, False
-    try:
-        first, second = (run(protection.opened(identity, Asker(authority))) for identity in (identity1, identity2))
-    except SecurityError as error:
-        return error.status, False, False
+    given = [require_identity(identity) for identity in (identity1, identity2)]
+    first, second = (run(protection.opened(identity, Asker(authority))) for identity in given)
     user = (first.user.casefold(), first.domain.casefold()) == (second.user.casefold(), second.domain.casefold())
     secret = hmac.compare_digest(first.password.encode(), second.password.encode())
     return Status.SEC_E_OK, user, user and secret and first.package_list == second.package_list
 
 
-@implements("sspi", "SspiExcludePackage")
+@floor("sspi", "SspiExcludePackage")
 def sspi_exclude_package(
     identity: AuthIdentity | None, package_name: str, *, authority: object = None
 ) -> tuple[Status, AuthIdentity | None]:
@@ -121,9 +123,8 @@ def sspi_exclude_package(
     stays as it is (R279). NULL stands for default credentials. A sealed one gives one sealed alike. Page:
     sspi/nf-sspi-sspiexcludepackage.
     """
-    known = AuthIdentity("") if identity is None else identity
-    name_fits = package_name and len(package_name) <= schema.MAX_NAME and not set(package_name) & set("!,")
-    if not name_fits or sspi_validate_auth_identity(known).is_error:
+    known = AuthIdentity("") if identity is None else require_identity(identity)
+    if not 0 < len(package_name) <= schema.MAX_NAME or set(package_name) & set("!,"):
         return Status.SEC_E_INVALID_PARAMETER, None
     excluded = f"!{package_name}"
     names = [name for name in known.package_list.split(",") if name]
@@ -134,21 +135,18 @@ def sspi_exclude_package(
         return Status.SEC_E_INVALID_PARAMETER, None
     options = protection.options_of(known)
     asker = Asker(authority)
-    try:
-        made = msgspec.structs.replace(run(protection.opened(known, asker)), package_list=packages)
-        return Status.SEC_E_OK, run(protection.sealed(made, options, asker)) if options else made
-    except SecurityError as error:
-        return error.status, None
+    made = msgspec.structs.replace(run(protection.opened(known, asker)), package_list=packages)
+    return Status.SEC_E_OK, run(protection.sealed(made, options, asker)) if options else made
 
 
-@implements("sspi", "SspiZeroAuthIdentity")
+@floor("sspi", "SspiZeroAuthIdentity")
 def sspi_zero_auth_identity(identity: AuthIdentity | None) -> None:
     """SspiZeroAuthIdentity: nothing is left in it. Page: sspi/nf-sspi-sspizeroauthidentity."""
-    if isinstance(identity, AuthIdentity):
+    if identity is not None:
         overwrite(identity, _ZERO)
 
 
-@implements("sspi", "SspiFreeAuthIdentity")
+@floor("sspi", "SspiFreeAuthIdentity")
 def sspi_free_auth_identity(identity: AuthIdentity | None) -> None:
     """SspiFreeAuthIdentity: as `sspi_zero_auth_identity`, since the object itself is Python's; NULL is allowed. Page:
     sspi/nf-sspi-sspifreeauthidentity.
@@ -156,20 +154,20 @@ def sspi_free_auth_identity(identity: AuthIdentity | None) -> None:
     sspi_zero_auth_identity(identity)
 
 
-@implements("sspi", "SspiLocalFree", "duty", "strings and blobs are the program's own objects: nothing to release")
+@floor("sspi", "SspiLocalFree", "duty", "strings and blobs are the program's own objects: nothing to release")
 def sspi_local_free(buffer: object = None) -> None:
     """SspiLocalFree. Page: sspi/nf-sspi-sspilocalfree."""
 
 
-@implements("sspi", "SspiIsAuthIdentityEncrypted")
+@floor("sspi", "SspiIsAuthIdentityEncrypted")
 def sspi_is_auth_identity_encrypted(identity: AuthIdentity | None) -> bool:
     """SspiIsAuthIdentityEncrypted: whether it is sealed, for whomever. Page:
     sspi/nf-sspi-sspiisauthidentityencrypted.
     """
-    return isinstance(identity, AuthIdentity) and bool(identity.encrypted)
+    return identity is not None and bool(identity.encrypted)
 
 
-@implements("sspi", "SspiGetTargetHostName")
+@floor("sspi", "SspiGetTargetHostName")
 def sspi_get_target_host_name(target_name: str) -> tuple[Status, str]:
     """SspiGetTargetHostName: the host of a target such as ``HTTP/host.example:8080/realm``. Page:
     sspi/nf-sspi-sspigettargethostname.

@@ -14,11 +14,11 @@ from typing import Final
 
 from secpkg.contract.flags import SEC_WINNT_AUTH_IDENTITY_VERSION_2
 from secpkg.contract.flags_seldom import AuthIdentityFlag
-from secpkg.contract.implements import implements
+from secpkg.contract.floor import floor
 from secpkg.contract.status import Status
 from secpkg.contract.values import AuthIdentity
 from secpkg.sspi.protection import SEALED
-from secpkg.sspi.raw.identities import sspi_validate_auth_identity
+from secpkg.sspi.raw.identities import require_identity
 
 _HEADER: Final = struct.Struct("<IH2xIIH2xIH2xIH2xIIH2x")
 _FLAT: Final = int(AuthIdentityFlag.UNICODE | AuthIdentityFlag.MARSHALLED)
@@ -27,26 +27,24 @@ MAX_MEMBER: Final = 0xFFFF
 """Bytes; the documented lengths have 16 bits."""
 
 
-@implements("sspi", "SspiMarshalAuthIdentity")
+@floor("sspi", "SspiMarshalAuthIdentity")
 def sspi_marshal_auth_identity(identity: AuthIdentity | None) -> tuple[Status, bytes]:
     """SspiMarshalAuthIdentity: the flat form, whose length is the bytes' own. The secret of an identity that is not
     sealed is in it as it is. SEC_E_INVALID_PARAMETER. Page: sspi/nf-sspi-sspimarshalauthidentity.
     """
-    if not isinstance(identity, AuthIdentity) or sspi_validate_auth_identity(identity).is_error:
-        return Status.SEC_E_INVALID_PARAMETER, b""
     try:
-        return Status.SEC_E_OK, _flat(identity)
+        return Status.SEC_E_OK, _flat(require_identity(identity))
     except (UnicodeEncodeError, struct.error):
         return Status.SEC_E_INVALID_PARAMETER, b""
 
 
-@implements("sspi", "SspiUnmarshalAuthIdentity")
+@floor("sspi", "SspiUnmarshalAuthIdentity")
 def sspi_unmarshal_auth_identity(auth_identity_byte_array: bytes) -> tuple[Status, AuthIdentity | None]:
     """SspiUnmarshalAuthIdentity: SEC_E_INVALID_PARAMETER for anything but what `sspi_marshal_auth_identity` made. Page:
     sspi/nf-sspi-sspiunmarshalauthidentity.
     """
     data = auth_identity_byte_array
-    if not isinstance(data, bytes) or not _HEADER.size <= len(data) <= _HEADER.size + 4 * MAX_MEMBER:
+    if not _HEADER.size <= len(data) <= _HEADER.size + 4 * MAX_MEMBER:
         return Status.SEC_E_INVALID_PARAMETER, None
     version, header, length, *places = _HEADER.unpack_from(data)
     flags = places.pop(6)

@@ -1,14 +1,18 @@
-"""Message support: the user half of the package alone; no other process is asked."""
+"""Message support: the user half of the package alone; no other process is asked.
+
+Buffers and numbers are checked there (`secpkg.host.user_mode.messages`), once.
+"""
 
 from __future__ import annotations
 
-from secpkg.contract.implements import implements
-from secpkg.contract.status import SecurityError, Status
+from secpkg.contract.floor import floor
+from secpkg.contract.status import Status
 from secpkg.contract.values import Message
 from secpkg.sspi.operations import ContextHandle
+from secpkg.sspi.raw.handles import context_of
 
 
-@implements("sspi", "MakeSignature")
+@floor("sspi", "MakeSignature", checks=False)
 def make_signature(
     context: ContextHandle | None, quality_of_protection: int, message: Message, message_seq_no: int = 0
 ) -> Status:
@@ -16,29 +20,19 @@ def make_signature(
     keeps none (R216). SEC_E_QOP_NOT_SUPPORTED without integrity (R220), SEC_E_UNSUPPORTED_FUNCTION where the session
     cannot sign (R214). Page: sspi/nf-sspi-makesignature.
     """
-    if not isinstance(context, ContextHandle):
-        return Status.SEC_E_INVALID_HANDLE
-    try:
-        context.mapped().make_signature(quality_of_protection, message, message_seq_no)
-    except SecurityError as error:
-        return error.status
+    context_of(context).mapped().make_signature(quality_of_protection, message, message_seq_no)
     return Status.SEC_E_OK
 
 
-@implements("sspi", "VerifySignature")
+@floor("sspi", "VerifySignature", checks=False)
 def verify_signature(context: ContextHandle | None, message: Message, message_seq_no: int = 0) -> tuple[Status, int]:
     """VerifySignature: (status, quality of protection); SEC_E_MESSAGE_ALTERED, SEC_E_OUT_OF_SEQUENCE (R218). Page:
     sspi/nf-sspi-verifysignature.
     """
-    if not isinstance(context, ContextHandle):
-        return Status.SEC_E_INVALID_HANDLE, 0
-    try:
-        return Status.SEC_E_OK, context.mapped().verify_signature(message, message_seq_no)
-    except SecurityError as error:
-        return error.status, 0
+    return Status.SEC_E_OK, context_of(context).mapped().verify_signature(message, message_seq_no)
 
 
-@implements("sspi", "EncryptMessage")
+@floor("sspi", "EncryptMessage", checks=False)
 def encrypt_message(
     context: ContextHandle | None, quality_of_protection: int, message: Message, message_seq_no: int = 0
 ) -> Status:
@@ -48,25 +42,15 @@ def encrypt_message(
     (R220). After the context's expiry SEC_E_CONTEXT_EXPIRED. A refused call has changed no buffer. One thread may
     encrypt while another decrypts; two of a kind get SEC_E_INVALID_HANDLE (R222). Page: sspi/nf-sspi-encryptmessage.
     """
-    if not isinstance(context, ContextHandle):
-        return Status.SEC_E_INVALID_HANDLE
-    try:
-        context.mapped().seal_message(quality_of_protection, message, message_seq_no)
-    except SecurityError as error:
-        return error.status
+    context_of(context).mapped().seal_message(quality_of_protection, message, message_seq_no)
     return Status.SEC_E_OK
 
 
-@implements("sspi", "DecryptMessage")
+@floor("sspi", "DecryptMessage", checks=False)
 def decrypt_message(context: ContextHandle | None, message: Message, message_seq_no: int = 0) -> tuple[Status, int]:
     """DecryptMessage: (status, quality of protection); may succeed with empty output (R223). A stream's DATA and four
     EMPTY buffers become HEADER, DATA, TRAILER and EXTRA (R224, R225); SEC_E_INCOMPLETE_MESSAGE leaves them as they were
     but for one that says how many bytes, four of them little-endian, are MISSING (R226). Page:
     sspi/nf-sspi-decryptmessage.
     """
-    if not isinstance(context, ContextHandle):
-        return Status.SEC_E_INVALID_HANDLE, 0
-    try:
-        return Status.SEC_E_OK, context.mapped().unseal_message(message, message_seq_no)
-    except SecurityError as error:
-        return error.status, 0
+    return Status.SEC_E_OK, context_of(context).mapped().unseal_message(message, message_seq_no)

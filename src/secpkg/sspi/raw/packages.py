@@ -13,7 +13,7 @@ from secpkg.contract.flags import (
     SECPKG_OPTIONS_TYPE_SSPI,
     SECPKG_OPTIONS_TYPE_UNKNOWN,
 )
-from secpkg.contract.implements import implements
+from secpkg.contract.floor import floor
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import PackageInfo
 from secpkg.host.user_mode import providers
@@ -43,32 +43,26 @@ async def _enumerate(authority: object) -> tuple[PackageInfo, ...]:
     return providers.enumerate_packages(where.configuration().security_providers) + reply.packages
 
 
-@implements("sspi", "EnumerateSecurityPackages")
+@floor("sspi", "EnumerateSecurityPackages")
 def enumerate_security_packages(authority: object = None) -> tuple[Status, tuple[PackageInfo, ...]]:
     """EnumerateSecurityPackages: this process's plain SSPs, then the packages of the authority.
     Page: sspi/nf-sspi-enumeratesecuritypackagesw.
     """
-    try:
-        return Status.SEC_E_OK, run(_enumerate(authority))
-    except SecurityError as error:
-        return error.status, ()
+    return Status.SEC_E_OK, run(_enumerate(authority))
 
 
-@implements("sspi", "QuerySecurityPackageInfo")
+@floor("sspi", "QuerySecurityPackageInfo", wrong={"package": Status.SEC_E_SECPKG_NOT_FOUND})
 def query_security_package_info(package: str, authority: object = None) -> tuple[Status, PackageInfo | None]:
     """QuerySecurityPackageInfo: SEC_E_SECPKG_NOT_FOUND for an unknown name. A plain SSP is found without an authority.
     Page: sspi/nf-sspi-querysecuritypackageinfow.
     """
-    try:
-        found = providers.find(package, where.configuration().security_providers)
-        packages = (found[1],) if found is not None else run(_enumerate(authority))
-    except SecurityError as error:
-        return error.status, None
+    found = providers.find(package, where.configuration().security_providers)
+    packages = (found[1],) if found is not None else run(_enumerate(authority))
     info = next((info for info in packages if info.name.casefold() == package.casefold()), None)
     return (Status.SEC_E_OK, info) if info is not None else (Status.SEC_E_SECPKG_NOT_FOUND, None)
 
 
-@implements("sspi", "InitSecurityInterface")
+@floor("sspi", "InitSecurityInterface")
 def init_security_interface() -> tuple[Status, object]:
     """InitSecurityInterface of the system: the table of functions, which is this module itself.
     Page: sspi/nf-sspi-initsecurityinterfacew.
@@ -78,7 +72,7 @@ def init_security_interface() -> tuple[Status, object]:
     return Status.SEC_E_OK, raw
 
 
-@implements("sspi", "AddSecurityPackage")
+@floor("sspi", "AddSecurityPackage")
 def add_security_package(
     package: str, options: SecurityPackageOptions | None = None, authority: object = None
 ) -> Status:
@@ -99,20 +93,17 @@ def add_security_package(
     if kind == SECPKG_OPTIONS_TYPE_UNKNOWN:
         kind = SECPKG_OPTIONS_TYPE_LSA if _offers_lsa_half(package) else SECPKG_OPTIONS_TYPE_SSPI
     permanent = bool(chosen.flags & SECPKG_OPTIONS_PERMANENT)
-    try:
-        if kind == SECPKG_OPTIONS_TYPE_LSA:
-            return run(_add(package, permanent, authority))
-        if kind != SECPKG_OPTIONS_TYPE_SSPI:
-            return Status.SEC_E_INVALID_PARAMETER
-        if permanent:
-            return Status.SEC_E_UNSUPPORTED_FUNCTION
-        providers.add(package)
-    except SecurityError as error:
-        return error.status
+    if kind == SECPKG_OPTIONS_TYPE_LSA:
+        return run(_add(package, permanent, authority))
+    if kind != SECPKG_OPTIONS_TYPE_SSPI:
+        return Status.SEC_E_INVALID_PARAMETER
+    if permanent:
+        return Status.SEC_E_UNSUPPORTED_FUNCTION
+    providers.add(package)
     return Status.SEC_E_OK
 
 
-@implements("sspi", "DeleteSecurityPackage")
+@floor("sspi", "DeleteSecurityPackage")
 def delete_security_package(package: str, authority: object = None) -> Status:
     """DeleteSecurityPackage: a plain SSP that was added to this process, else a module of the running authority, by its
     own name or that of a package: new contexts are refused at once, existing ones live until they are closed.
@@ -126,8 +117,9 @@ def delete_security_package(package: str, authority: object = None) -> Status:
         else:
             run(_manage(authority, ("packages.remove", {"name": package})))
     except SecurityError as error:
-        known = error.status is not Status.STATUS_NO_SUCH_PACKAGE
-        return error.status if known else Status.SEC_E_SECPKG_NOT_FOUND
+        if error.status is not Status.STATUS_NO_SUCH_PACKAGE:
+            raise
+        return Status.SEC_E_SECPKG_NOT_FOUND
     return Status.SEC_E_OK
 
 

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from typing import Final
 
 from secpkg.contract.flags_seldom import AuthIdentityFlag, PromptFlag, Win32Error
-from secpkg.contract.implements import implements
+from secpkg.contract.floor import Given, floor
 from secpkg.contract.status import Status
 from secpkg.contract.values import AuthIdentity, Value
 from secpkg.ipc import schema
-from secpkg.sspi.raw.identities import sspi_validate_auth_identity
+from secpkg.sspi.raw.identities import require_identity, sspi_validate_auth_identity
 
 PROMPTING: Final = frozenset(
     {
@@ -79,13 +79,18 @@ def set_prompter(prompter: Prompter | None) -> Prompter | None:
     return before
 
 
-@implements("sspi", "SspiIsPromptingNeeded")
+@floor("sspi", "SspiIsPromptingNeeded")
 def sspi_is_prompting_needed(error_or_nt_status: int) -> bool:
     """SspiIsPromptingNeeded: whether other credentials may help. Page: sspi/nf-sspi-sspiispromptingneeded."""
     return error_or_nt_status in PROMPTING
 
 
-@implements("sspi", "SspiPromptForCredentials")
+@floor(
+    "sspi",
+    "SspiPromptForCredentials",
+    failed=(None, Given("save")),
+    told=lambda _status: Win32Error.GEN_FAILURE,
+)
 def sspi_prompt_for_credentials(
     target_name: str,
     ui_info: UiInfo | None,
@@ -100,11 +105,10 @@ def sspi_prompt_for_credentials(
     comes back as it was given. ERROR_CANCELLED when the user gave up; ERROR_GEN_FAILURE when nobody could be asked or
     the parameters are wrong. Page: sspi/nf-sspi-sspipromptforcredentialsw.
     """
-    known = AuthIdentity("") if input_auth_identity is None else input_auth_identity
-    texts = (target_name, package)
-    if not all(isinstance(text, str) and 0 < len(text) <= schema.MAX_NAME for text in texts):
+    known = AuthIdentity("") if input_auth_identity is None else require_identity(input_auth_identity)
+    if not all(0 < len(text) <= schema.MAX_NAME for text in (target_name, package)):
         return Win32Error.GEN_FAILURE, None, save
-    if sspi_validate_auth_identity(known).is_error or flags & ~int(~PromptFlag(0)):
+    if flags & ~int(~PromptFlag(0)):
         return Win32Error.GEN_FAILURE, None, save
     box = None if flags & _UNSAVED else save
     info = ui_info or UiInfo()

@@ -38,9 +38,9 @@ from secpkg.contract.flags import (
     IscReq,
     IscRet,
 )
-from secpkg.contract.implements import implements
+from secpkg.contract.floor import floor
 from secpkg.contract.status import SecurityError, Status
-from secpkg.contract.values import NEVER, Message, SecBuffer, Sizes
+from secpkg.contract.values import NEVER, Buffer, Message, SecBuffer, Sizes
 from secpkg.host.user_mode.contexts import TYPE_MASK
 from secpkg.ipc import schema
 from secpkg.sspi.operations import ContextHandle, CredentialHandle
@@ -92,7 +92,7 @@ class _Sasl(msgspec.Struct, eq=False):
 _contexts: WeakKeyDictionary[ContextHandle, _Sasl] = WeakKeyDictionary()
 
 
-@implements("sspi", "SaslInitializeSecurityContext")
+@floor("sspi", "SaslInitializeSecurityContext", failed=contexts.LEG_FAILED)
 def sasl_initialize_security_context(
     credential: CredentialHandle | None,
     context: ContextHandle | None,
@@ -116,7 +116,7 @@ def sasl_initialize_security_context(
     return _sasl(sasl, context, input, leg)
 
 
-@implements("sspi", "SaslAcceptSecurityContext")
+@floor("sspi", "SaslAcceptSecurityContext", failed=contexts.LEG_FAILED)
 def sasl_accept_security_context(
     credential: CredentialHandle | None,
     context: ContextHandle | None,
@@ -143,13 +143,13 @@ def sasl_accept_security_context(
     return _sasl(sasl, context, input, leg)
 
 
-@implements("sspi", "SaslGetContextOption")
+@floor("sspi", "SaslGetContextOption", wrong={"option": Status.SEC_E_UNSUPPORTED_FUNCTION})
 def sasl_get_context_option(context: ContextHandle | None, option: int, size: int) -> tuple[Status, bytes, int]:
     """SaslGetContextOption: (status, value, size wanted). Sizes and states are ULONGs, 4 bytes little-endian; a send
     size leaves room for what protects a message. SEC_E_BUFFER_TOO_SMALL with the wanted size, and no value (R276);
     SEC_E_UNSUPPORTED_FUNCTION, SEC_E_INVALID_HANDLE. Page: sspi/nf-sspi-saslgetcontextoption.
     """
-    sasl = _contexts.get(context) if isinstance(context, ContextHandle) else None
+    sasl = None if context is None else _contexts.get(context)
     if sasl is None:
         return Status.SEC_E_INVALID_HANDLE, b"", 0
     numbers = {
@@ -168,14 +168,14 @@ def sasl_get_context_option(context: ContextHandle | None, option: int, size: in
     return Status.SEC_E_OK, value, len(value)
 
 
-@implements("sspi", "SaslSetContextOption")
-def sasl_set_context_option(context: ContextHandle | None, option: int, value: bytes) -> Status:
+@floor("sspi", "SaslSetContextOption", wrong={"option": Status.SEC_E_UNSUPPORTED_FUNCTION})
+def sasl_set_context_option(context: ContextHandle | None, option: int, value: Buffer) -> Status:
     """SaslSetContextOption: sizes up to 0xFFFFFF, the client's authorization id in UTF-8, and whether a server takes
     one. They count until the cookie of this side is sent: afterwards SEC_E_INVALID_HANDLE. SEC_E_BUFFER_TOO_SMALL,
     SEC_E_UNSUPPORTED_FUNCTION (also for an authorization id where they are forbidden), SEC_E_INVALID_PARAMETER. Page:
     sspi/nf-sspi-saslsetcontextoption.
     """
-    sasl = _contexts.get(context) if isinstance(context, ContextHandle) else None
+    sasl = None if context is None else _contexts.get(context)
     if sasl is None or sasl.state not in ("legs", "tail", "offer"):
         return Status.SEC_E_INVALID_HANDLE
     if option == SASL_OPTION_AUTHZ_STRING:
@@ -407,7 +407,7 @@ def _overhead(context: ContextHandle) -> int:
     return sizes.block_size + sizes.security_trailer + sizes.max_signature
 
 
-def _text(data: bytes) -> str | None:
+def _text(data: Buffer) -> str | None:
     try:
         text = bytes(data).decode()
     except UnicodeDecodeError:

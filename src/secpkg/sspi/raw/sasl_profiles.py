@@ -10,7 +10,7 @@ import re
 from typing import Final
 
 from secpkg.contract.flags import BufferType
-from secpkg.contract.implements import implements
+from secpkg.contract.floor import floor
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import Message, PackageInfo, Value
 from secpkg.host.user_mode.contexts import TYPE_MASK
@@ -71,38 +71,32 @@ def _packages(authority: object) -> dict[str, PackageInfo]:
     return {info.name.casefold(): info for info in reversed(packages)}
 
 
-@implements("sspi", "SaslEnumerateProfiles")
+@floor("sspi", "SaslEnumerateProfiles")
 def sasl_enumerate_profiles(authority: object = None) -> tuple[Status, tuple[str, ...]]:
     """SaslEnumerateProfiles: the mechanisms whose package is there. Page: sspi/nf-sspi-saslenumerateprofilesw."""
-    try:
-        packages = _packages(authority)
-    except SecurityError as error:
-        return error.status, ()
+    packages = _packages(authority)
     return Status.SEC_E_OK, tuple(p.mechanism for p in PROFILES.values() if p.package.casefold() in packages)
 
 
-@implements("sspi", "SaslGetProfilePackage")
+@floor("sspi", "SaslGetProfilePackage", wrong={"profile_name": Status.SEC_E_SECPKG_NOT_FOUND})
 def sasl_get_profile_package(profile_name: str, authority: object = None) -> tuple[Status, PackageInfo | None]:
     """SaslGetProfilePackage: SEC_E_SECPKG_NOT_FOUND for an unknown mechanism, and for one whose package is not there.
     Page: sspi/nf-sspi-saslgetprofilepackagew.
     """
-    profile = PROFILES.get(profile_name.upper()) if isinstance(profile_name, str) else None
+    profile = PROFILES.get(profile_name.upper())
     if profile is None:
         return Status.SEC_E_SECPKG_NOT_FOUND, None
-    try:
-        info = _packages(authority).get(profile.package.casefold())
-    except SecurityError as error:
-        return error.status, None
+    info = _packages(authority).get(profile.package.casefold())
     return (Status.SEC_E_OK, info) if info is not None else (Status.SEC_E_SECPKG_NOT_FOUND, None)
 
 
-@implements("sspi", "SaslIdentifyPackage")
+@floor("sspi", "SaslIdentifyPackage")
 def sasl_identify_package(input: Message, authority: object = None) -> tuple[Status, PackageInfo | None]:
     """SaslIdentifyPackage: the package that a first message is for: its one TOKEN buffer begins with the mechanism's
     name and an end of word, or with what the mechanism's tokens begin with. SEC_E_INVALID_TOKEN without that buffer,
     SEC_E_SECPKG_NOT_FOUND. Page: sspi/nf-sspi-saslidentifypackagew.
     """
-    tokens = [buffer for buffer in input or () if buffer.type & TYPE_MASK == BufferType.TOKEN]
+    tokens = [buffer for buffer in input if buffer.type & TYPE_MASK == BufferType.TOKEN]
     if len(tokens) != 1:
         return Status.SEC_E_INVALID_TOKEN, None
     mechanism = _identify(bytes(tokens[0].data))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from secpkg.contract.implements import implements
-from secpkg.contract.status import SecurityError, Status
+from secpkg.contract.floor import floor
+from secpkg.contract.status import Status
 from secpkg.ipc.access_token import AccessToken
 from secpkg.ipc.link import run
 from secpkg.sspi import transfer
 from secpkg.sspi.operations import ContextHandle
+from secpkg.sspi.raw.handles import context_of
 
 
-@implements("sspi", "ExportSecurityContext")
+@floor("sspi", "ExportSecurityContext")
 def export_security_context(
     context: ContextHandle | None, flags: int, *, authority: object = None
 ) -> tuple[Status, bytes | None, AccessToken | None]:
@@ -20,16 +21,14 @@ def export_security_context(
     at the same authority. The access token, None where the context has none, is the caller's to close. Page:
     sspi/nf-sspi-exportsecuritycontext.
     """
-    if not isinstance(context, ContextHandle):
-        return Status.SEC_E_INVALID_HANDLE, None, None
-    try:
-        packed, token = run(transfer.export(context, flags, authority=authority))
-    except SecurityError as error:
-        return error.status, None, None
+    packed, token = run(transfer.export(context_of(context), flags, authority=authority))
     return Status.SEC_E_OK, packed, AccessToken(*token) if token is not None else None
 
 
-@implements("sspi", "ImportSecurityContext")
+_UNKNOWN = Status.SEC_E_UNKNOWN_CREDENTIALS
+
+
+@floor("sspi", "ImportSecurityContext", wrong={"package": _UNKNOWN, "packed_context": _UNKNOWN})
 def import_security_context(
     package: str, packed_context: bytes, token: AccessToken | int | None = None, *, authority: object = None
 ) -> tuple[Status, ContextHandle | None]:
@@ -38,7 +37,4 @@ def import_security_context(
     (R204), SEC_E_NO_CREDENTIALS for one that was imported already, SEC_E_NOT_OWNER for another user's. Page:
     sspi/nf-sspi-importsecuritycontextw.
     """
-    try:
-        return Status.SEC_E_OK, run(transfer.import_(package, packed_context, token, authority=authority))
-    except SecurityError as error:
-        return error.status, None
+    return Status.SEC_E_OK, run(transfer.import_(package, packed_context, token, authority=authority))
