@@ -141,6 +141,10 @@ class LsaDoor:
             raise failure(reply.status, reply.substatus, reply.reason)
         return cast(schema.TokenOpened, reply)
 
+    def release(self, reference: bytes) -> None:
+        """A reference that nobody redeems; one that was redeemed is gone already."""
+        self.link.call(schema.ReleaseReference(next_id(), reference))
+
     def close_token(self, handle: int) -> None:
         """CloseHandle of an access token."""
         self.link.call(schema.CloseToken(next_id(), handle))

@@ -10,7 +10,7 @@ from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import ContextRequest, Message, Names, SecBuffer, SessionKey
 from secpkg.host.tables import Table
 from secpkg.kit.check.bench import Bench
-from secpkg.kit.check.door import Door, Leg
+from secpkg.kit.check.door import Door, Leg, LsaDoor
 from secpkg.kit.check.target import Credentials
 
 MAX_LEGS: Final = 24
@@ -180,6 +180,10 @@ class Side:
         credential, self.credential = self.credential, None
         if ends is not None:
             ends.close()
+        if isinstance(self.door, LsaDoor):
+            for leg in self.legs:
+                if leg.access_token is not None and not self.door.link.closed:
+                    self.door.release(leg.access_token)
         if context:
             self.door.delete(context)
         if credential and not self._borrowed:

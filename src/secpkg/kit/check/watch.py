@@ -66,6 +66,8 @@ class Watch:
         self.fail_with = Status.STATUS_INTERNAL_ERROR
         self.failed: str = ""
         """The LSA function that was made to fail."""
+        self.failed_in: str = ""
+        """The package's function that called it."""
 
     def fail(self, number: int, status: Status) -> None:
         """Let the ``number``-th LSA function call from now on fail."""
@@ -145,6 +147,7 @@ class Watch:
         try:
             if self.asked == self.fail_at:
                 self.failed = function
+                self.failed_in = self._open[-1].function if self._open else ""
                 raise SecurityError(self.fail_with, reason="made_to_fail_by_secpkg_check")
             made.value = go()
         except SecurityError as error:
