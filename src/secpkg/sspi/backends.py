@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar, cast
 
 import msgspec
@@ -305,6 +306,11 @@ class WorkerBackend:
         release_reference(self.opened.connection, reference)
 
 
+clock: Callable[[], float] = time.time
+entropy: Callable[[int], bytes] = os.urandom
+"""Where plain SSPs get time and chance, having no authority; `secpkg.testing.pair` fixes both."""
+
+
 class ProviderBackend:
     """A package of a plain SSP. It asks nobody: its coroutines never wait."""
 
@@ -368,7 +374,7 @@ class ProviderBackend:
         context = UserContext(
             self.provider.table, _object(leg.context), integrity=integrity, confidentiality=confidentiality, delete=""
         )
-        context.expire(leg.expiry, time.time)
+        context.expire(leg.expiry, clock)
         return context
 
     async def delete(self, context: object) -> None:
@@ -422,7 +428,7 @@ def _object(native: object) -> object:
 
 
 def _call() -> Call:
-    return Call(ClientInfo(os.getpid(), os.getuid(), os.getgid()), time.time(), os.urandom)
+    return Call(ClientInfo(os.getpid(), os.getuid(), os.getgid()), clock(), entropy)
 
 
 def _unexpected(reply: object) -> SecurityError:

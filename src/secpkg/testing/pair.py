@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Final, Self
 
 from secpkg.contract.status import SecurityError
-from secpkg.contract.values import Buffer, Call, ClientInfo
+from secpkg.contract.values import Buffer
 from secpkg.sspi import backends
 from secpkg.sspi.client import DEFAULT_REQUIREMENTS as CLIENT_REQUIREMENTS
 from secpkg.sspi.client import Client
@@ -20,8 +19,6 @@ from secpkg.testing.lab import LabAuthority
 
 MAX_LEGS: Final = 32
 """Legs after which a handshake is taken to have no end."""
-
-T = TypeVar("T")
 
 
 class Pair:
@@ -140,10 +137,9 @@ class Pair:
 @contextmanager
 def surroundings(lab: LabAuthority) -> Iterator[None]:
     """Plain SSPs take time and chance from ``lab``; otherwise, having no authority, they would take the system's."""
-    outside: Callable[[], Call] = backends._call
-    caller = ClientInfo(os.getpid(), os.getuid(), os.getgid())
-    backends._call = lambda: Call(caller, lab.time(), lab.entropy)
+    before = backends.clock, backends.entropy
+    backends.clock, backends.entropy = lab.time, lab.entropy
     try:
         yield
     finally:
-        backends._call = outside
+        backends.clock, backends.entropy = before
