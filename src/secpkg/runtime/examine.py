@@ -12,9 +12,9 @@ from typing import Final
 
 from secpkg.authority.registry import Registry, RegistryError
 from secpkg.contract.status import SecurityError
-from secpkg.runtime.modules import LSA_MODE, SECURITY_PROVIDER, USER_MODE, describe
+from secpkg.runtime.modules import describe
 
-GROUPS: Final = (LSA_MODE, USER_MODE, SECURITY_PROVIDER)
+PREFIX: Final = "secpkg"
 MAX_OFFERS: Final = 200
 
 
@@ -24,7 +24,7 @@ def offers(path: str = "") -> list[dict[str, str]]:
     distributions = metadata.distributions(path=[path]) if path else metadata.distributions()
     for distribution in distributions:
         for entry in distribution.entry_points:
-            if entry.group in GROUPS:
+            if entry.group.startswith(PREFIX):  # a group that is misspelt, too
                 row = {"group": entry.group, "name": entry.name, "value": entry.value}
                 found.append({**row, "distribution": distribution.name, "version": distribution.version})
     return found[:MAX_OFFERS]
