@@ -64,10 +64,17 @@ class Watch:
         self.fail_at: int | None = None
         """The number of the LSA function call to fail, counted from now as 1."""
         self.fail_with = Status.STATUS_INTERNAL_ERROR
+        self.before: Callable[[str], None] | None = None
+        """Told of each LSA function before it is asked for."""
         self.failed: str = ""
         """The LSA function that was made to fail."""
         self.failed_in: str = ""
         """The package's function that called it."""
+
+    @property
+    def open(self) -> tuple[Seen, ...]:
+        """Calls that have not ended."""
+        return tuple(self._open)
 
     def fail(self, number: int, status: Status) -> None:
         """Let the ``number``-th LSA function call from now on fail."""
@@ -144,6 +151,8 @@ class Watch:
         if self._open:
             self._open[-1].lsa.append(made)
         self.asked += 1
+        if self.before is not None:
+            self.before(function)
         try:
             if self.asked == self.fail_at:
                 self.failed = function
@@ -151,7 +160,8 @@ class Watch:
                 raise SecurityError(self.fail_with, reason="made_to_fail_by_secpkg_check")
             made.value = go()
         except SecurityError as error:
-            made.error = error
+            # Without its traceback, which would hold whatever the kit has open.
+            made.error = SecurityError(error.status, reason=error.reason)
             raise
         return made.value
 
