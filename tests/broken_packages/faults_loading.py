@@ -125,12 +125,14 @@ LOADING: tuple[Fault, ...] = (
     _of(Misspelt, "R171", "a documented name is misspelt"),
     _of(NotAsync, "R171", "an LSA-mode function is def"),
     _of(InitializeFails, "R27", "SpInitialize fails"),
-    _of(ShutdownFails, "R38", "SpShutdown fails"),
+    _of(ShutdownFails, "R38", "SpShutdown fails", "K13"),
     _of(TwoNames, "R32", "LsaApInitializePackage and SpGetInfo differ"),
     _of(TwoLogonFunctions, "R40", "two logon functions"),
-    _user(InstanceInitFails, "R159", "SpInstanceInit fails"),
-    _user(HalfPair, "R171", "signs, and cannot verify"),
-    _fault(lambda: pure(WithoutUserHalf), "WithoutUserHalf", "R6", "announces messages and has no user half", "R163"),
+    _user(InstanceInitFails, "R159", "SpInstanceInit fails", "R163", "K6"),
+    _user(HalfPair, "R6", "signs, and cannot verify", "R163", "R171", "K6"),
+    _fault(
+        lambda: pure(WithoutUserHalf), "WithoutUserHalf", "R6", "announces messages and has no user half", "R163", "K6"
+    ),
     _fault(lambda: provider(PlainClock), "PlainClock", "K9", "a plain SSP draws its own time and chance"),
     _fault(lambda: provider(PlainLeak), "PlainLeak", "K12", "a plain SSP keeps its contexts"),
     _fault(lambda: provider(PlainRaises), "PlainRaises", "K13", "a plain SSP raises for garbage"),

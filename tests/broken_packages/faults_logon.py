@@ -226,7 +226,7 @@ LOGON: tuple[Fault, ...] = (
     _of(AnotherUsersLogon, "K5", "everybody is whoever came first"),
     _of(AnotherSessionsCredential, "R60", "primary credentials of another session"),
     _of(TerminatedIgnored, "R117", "LsaApLogonTerminated does nothing", "R94"),
-    _of(TerminatedKept, "R94", "LsaApLogonTerminated forgets what the package keeps itself", "K12"),
+    _of(TerminatedKept, "K12", "LsaApLogonTerminated forgets what the package keeps itself", "R94"),
     _of(TerminatedRaises, "R94", "LsaApLogonTerminated fails where nothing was kept"),
     _of(OpenToAll, "R80", "anybody's package call makes sessions", "R75", "K14"),
     _of(ServiceRaises, "K13", "a package call raises for garbage"),

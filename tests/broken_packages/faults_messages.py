@@ -193,13 +193,13 @@ class SignStub(SoundUser):
 
 
 class ReadonlyChanged(SoundUser):
-    """Encrypts the first DATA buffer, whatever its flags say."""
+    """Encrypts the last DATA buffer, whatever its flags say."""
 
     def seal_message(self, context: Context, quality_of_protection: int, message: c.Message, number: int) -> None:
         agreed(context.can_seal and not quality_of_protection, quality_of_protection)
         writable = [c.SecBuffer(one.type & 0x0FFFFFFF, one.data) for one in message]
-        first = next((place for place, one in enumerate(writable) if one.type == c.BufferType.DATA), -1)
-        chosen = [one for place, one in enumerate(writable) if one.type != c.BufferType.DATA or place == first]
+        last = max(place for place, one in enumerate(writable) if one.type == c.BufferType.DATA)
+        chosen = [one for place, one in enumerate(writable) if one.type != c.BufferType.DATA or place == last]
         super().seal_message(context, quality_of_protection, chosen, number)
         for given, made in zip(message, writable, strict=True):
             given.data = made.data
@@ -243,16 +243,6 @@ class SignsUnasked(SoundUser):
 
     def make_signature(self, context: Context, quality_of_protection: int, message: c.Message, number: int) -> None:
         context.can_sign = True
-        super().make_signature(context, quality_of_protection, message, number)
-
-
-class NoTokenStatus(SoundUser):
-    """Fails with IndexError where the TOKEN buffer is missing."""
-
-    def make_signature(self, context: Context, quality_of_protection: int, message: c.Message, number: int) -> None:
-        agreed(context.can_sign)
-        tokens = [one for one in message if one.buffer_type is c.BufferType.TOKEN]
-        tokens[0].data = b""
         super().make_signature(context, quality_of_protection, message, number)
 
 
@@ -382,49 +372,82 @@ class DelegatesAlone(Sound):
         return super().granted(initiator, requirements, seals) | requirements & int(c.IscReq.DELEGATE)
 
 
-class GrantsEverything(Sound):
-    """Whatever was asked for is granted, the unknown as well."""
-
-    def granted(self, initiator: bool, requirements: int, seals: bool) -> int:
-        return super().granted(initiator, requirements, seals) | int(
-            c.IscRet.CONFIDENTIALITY | c.IscRet.SEQUENCE_DETECT | c.IscRet.REPLAY_DETECT
-        )
-
-
 def _of(name: str, package: type[Sound], rule: str, why: str, *also: str) -> Fault:
     return Fault(name, lambda: module(package), rule, why, frozenset(also))
 
 
 MESSAGES: tuple[Fault, ...] = (
     _of("SharedKeys", _sound(SharedKeys), "K7", "both directions have the same keys"),
-    _of("NumbersUnchecked", _way(NumbersUnchecked), "K6", "SEQUENCE_DETECT is granted and no number is looked at"),
-    _of("ReplayTaken", _way(ReplayTaken), "K6", "a message is taken twice"),
-    _of("ReorderTaken", _way(ReorderTaken), "K6", "messages are taken in any order though SEQUENCE_DETECT was granted"),
+    _of(
+        "NumbersUnchecked",
+        _way(NumbersUnchecked),
+        "K6",
+        "SEQUENCE_DETECT is granted and no number is looked at",
+        "R217",
+        "R218",
+    ),
+    _of("ReplayTaken", _way(ReplayTaken), "K6", "a message is taken twice", "R217", "R218"),
+    _of(
+        "ReorderTaken",
+        _way(ReorderTaken),
+        "K6",
+        "messages are taken in any order though SEQUENCE_DETECT was granted",
+        "R217",
+        "R218",
+    ),
     _of("MisorderedIsAltered", _way(MisorderedIsAltered), "R218", "misordered and altered have one status"),
     _of("RefusalCounts", _way(RefusalCounts), "K6", "one forged message ends the conversation"),
-    _of("OneNonce", _way(OneNonce), "K7", "all messages have one nonce"),
+    _of("OneNonce", _way(OneNonce), "K7", "all messages have one nonce", "R217", "R218", "K6"),
     _of("NumberAlwaysBound", _way(NumberAlwaysBound), "R217", "numbers are bound without sequence detection"),
     _of("SharedCounter", _sound(SharedCounter), "R222", "sender and receiver step on one counter"),
-    _of("PlainSeal", _with(PlainSeal), "K6", "seal does not encrypt"),
-    _of("TagIgnored", _with(TagIgnored), "R218", "unseal decrypts and looks at no tag"),
-    _of("VerifyStub", _with(VerifyStub), "R218", "verify returns success, whatever comes"),
-    _of("SignStub", _with(SignStub), "K14", "sign and verify are stubs that return success"),
+    _of("PlainSeal", _with(PlainSeal), "K6", "seal does not encrypt", "K7", "K14"),
+    _of("TagIgnored", _with(TagIgnored), "R218", "unseal decrypts and looks at no tag", "R217", "K14"),
+    _of(
+        "VerifyStub",
+        _with(VerifyStub),
+        "R218",
+        "verify returns success, whatever comes",
+        "R217",
+        "R223",
+        "K2",
+        "K6",
+        "K7",
+        "K14",
+    ),
+    _of(
+        "SignStub",
+        _with(SignStub),
+        "K14",
+        "sign and verify are stubs that return success",
+        "R217",
+        "R218",
+        "R220",
+        "K2",
+        "K6",
+        "K7",
+    ),
     _of("ReadonlyChanged", _with(ReadonlyChanged), "R211", "a READONLY buffer is encrypted"),
     _of("FlagsNotMasked", _with(FlagsNotMasked), "R210", "buffer types are compared with their flag bits"),
-    _of("OrderOfBuffers", _with(OrderOfBuffers), "R209", "the token must come last"),
-    _of("TrailerWrong", _with(TrailerWrong), "R215", "signatures are longer than cbMaxSignature"),
+    _of("OrderOfBuffers", _with(OrderOfBuffers), "R209", "the token must come last", "R210"),
+    _of("TrailerWrong", _with(TrailerWrong), "R215", "signatures are longer than cbMaxSignature", "R219"),
     _of("SignsUnasked", _with(SignsUnasked), "R220", "signs where integrity was not negotiated"),
-    _of("NoTokenStatus", _with(NoTokenStatus), "R215", "a missing TOKEN buffer is an IndexError"),
     _of("KeepsViews", _with(KeepsViews), "K12", "views of the application's buffers are kept after the call"),
     _of("UserLeak", _with(UserLeak), "K12", "the user half keeps every context"),
     _of("WithoutRole", WithoutRole, "R161", "the packed context does not say initiator or acceptor"),
     _of("WithoutVersion", WithoutVersion, "K8", "the packed context has no version"),
     _of("Credulous", _with(Credulous), "K8", "any bytes are a packed context"),
-    _of("PackedTooLarge", PackedTooLarge, "R132", "the packed context is larger than 64 KiB"),
+    _of("PackedTooLarge", PackedTooLarge, "R156", "the packed context is larger than 64 KiB"),
     _of("SealGranted", SealGranted, "K6", "CONFIDENTIALITY is granted and there is no seal"),
-    _of("GrantsWhatWasNot", GrantsWhatWasNot, "K6", "CONFIDENTIALITY is reported and was left out"),
+    _of(
+        "GrantsWhatWasNot",
+        GrantsWhatWasNot,
+        "K6",
+        "CONFIDENTIALITY is reported and was left out",
+        "R209",
+        "R210",
+        "R223",
+    ),
     _of("DetectionAlone", DetectionAlone, "R177", "SEQUENCE_DETECT is granted without INTEGRITY"),
     _of("NoIntegrityIgnored", NoIntegrityIgnored, "R179", "NO_INTEGRITY does not cancel INTEGRITY"),
     _of("DelegatesAlone", DelegatesAlone, "R176", "DELEGATE is granted without MUTUAL_AUTH"),
-    _of("GrantsEverything", GrantsEverything, "K6", "attributes are granted that nobody negotiated"),
 )

@@ -68,13 +68,6 @@ class FlagsUnprotected(Sound):
         return Schedule(key, opening[:4] + opening[5:], answer[:4] + answer[5:])
 
 
-class NameFolded(Sound):
-    """Another spelling of the name on the way is the same to it: re-encoding, in a part that is read."""
-
-    def schedule(self, key: bytes, opening: bytes, answer: bytes) -> Schedule:
-        return Schedule(key, opening.lower(), answer)
-
-
 class ServerUnproved(Sound):
     def server_proved(self, expected: bytes, received: bytes) -> bool:
         return True
@@ -136,12 +129,16 @@ class AnswerAgain(Sound):
         return await super().init_lsa_mode_context(call, credential, context, request)
 
 
-class SpentNot(Sound):
-    """A refused acceptor may be asked again: guesses without end on one challenge."""
+class PlainSpentNot(SoundPlain):
+    """A refused acceptor may be asked again: guesses without end. (In LSA mode the host forbids it.)"""
 
-    async def finish(self, call: c.Call, context: Accepting, request: c.ContextRequest) -> c.Step:
-        context.spent = False
-        return await super().finish(call, context, request)
+    class Half(PlainContexts):
+        async def finish(self, call: c.Call, context: Accepting, request: c.ContextRequest) -> c.Step:
+            context.spent = False
+            return await super().finish(call, context, request)
+
+    def __init__(self) -> None:
+        self.half = self.Half()
 
 
 class BindingsAbsent(Sound):
@@ -251,30 +248,29 @@ def _plain(package: type[SoundPlain], rule: str, why: str, *also: str) -> Fault:
 PROOF: tuple[Fault, ...] = (
     _of(MicAbsent, "K1", "a closing without its MIC is accepted"),
     _of(MicIgnored, "K1", "the MIC is parsed and never compared"),
-    _of(ProofNotCompared, "K1", "the initiator's proof is parsed and never compared", "K5"),
+    _of(ProofNotCompared, "K1", "the initiator's proof is parsed and never compared", "K2", "K5", "K18"),
     _of(ProofByPrefix, "K1", "four bytes of the proof are compared"),
     _of(ProofTruncated, "K1", "as many bytes of the proof are compared as were sent", "K5"),
     _of(MicOverReencoded, "K1", "re-encoded instead of received bytes are verified"),
     _of(FlagsUnprotected, "K1", "flags changed on the way downgrade the context, unnoticed"),
-    _of(NameFolded, "K1", "the transcript is folded before it is verified"),
-    _of(ServerUnproved, "K1", "MUTUAL_AUTH is granted for whatever the server says"),
+    _of(ServerUnproved, "K1", "MUTUAL_AUTH is granted for whatever the server says", "K2", "K3"),
     _of(ServerByPrefix, "K1", "the server's proof is compared by its beginning"),
-    _of(ServerNotAwaited, "K1", "MUTUAL_AUTH is granted before the server has proved anything"),
-    _of(NonceConstant, "K2", "the nonces are always the same"),
-    _of(ChallengeUnused, "K2", "the acceptor's nonce is not in what is proved", "K1"),
+    _of(ServerNotAwaited, "K1", "MUTUAL_AUTH is granted before the server has proved anything", "K2", "R187"),
+    _of(NonceConstant, "K2", "the nonces are always the same", "K5"),
+    _of(ChallengeUnused, "K2", "the acceptor's nonce is not in what is proved", "K1", "K5"),
     _of(Reflected, "K3", "an initiator completes for its own closing"),
     _of(OpeningAgain, "K4", "an acceptor begins anew in the middle"),
     _of(AnswerAgain, "K4", "an initiator takes a second answer"),
-    _of(SpentNot, "K4", "a refused context may be tried again"),
-    _of(BindingsAbsent, "K17", "absent bindings pass where the server has some"),
+    _plain(PlainSpentNot, "K4", "a refused context may be tried again"),
+    _of(BindingsAbsent, "K17", "absent bindings pass where the server has some", "R234"),
     _of(BindingsZero, "K17", "all-zero bindings pass where the server has some"),
-    _of(BindingsDifferent, "K17", "bindings of another channel pass"),
+    _of(BindingsDifferent, "R235", "bindings of another channel pass"),
     _of(BindingsStatus, "R235", "a mismatch is not told as SEC_E_BAD_BINDINGS"),
-    _of(AnotherUsersToken, "K5", "the access token is that of the first user"),
-    _of(NoToken, "K14", "IMPERSONATION is announced and there is no access token"),
+    _of(AnotherUsersToken, "K5", "the access token is that of the first user", "R102"),
+    _of(NoToken, "K14", "IMPERSONATION is announced and there is no access token", "R102"),
     _of(UnknownByStatus, "R54", "unknown users have a status of their own"),
     _of(UnknownByLength, "R54", "unknown users have a token of another length"),
     _of(UnknownBySteps, "R54", "unknown users are refused a leg earlier"),
-    _plain(PlainUncompared, "K1", "a plain SSP's proof is never compared", "K5"),
-    _plain(PlainBindings, "K17", "a plain SSP's bindings are never compared"),
+    _plain(PlainUncompared, "K1", "a plain SSP's proof is never compared", "K2", "K5"),
+    _plain(PlainBindings, "K17", "a plain SSP's bindings are never compared", "R234", "R235"),
 )

@@ -1,0 +1,46 @@
+"""`secpkg check` finds each planted fault under the rule that it breaks.
+
+A fault is looked for by the probes that try its rule; what those probes find besides must be explained by it
+(`Fault.also`). A whole check of each broken package, which asks the other probes as well, is slow.
+"""
+
+from __future__ import annotations
+
+import pytest
+from tests.broken_packages import FAULTS, Fault
+
+from secpkg.kit.check.model import Report
+from secpkg.kit.check.probes import load
+from secpkg.kit.check.run import check
+
+
+def _marked(slow: bool) -> list[object]:
+    return [
+        pytest.param(fault, id=fault.name, marks=[pytest.mark.slow] if slow or fault.slow else []) for fault in FAULTS
+    ]
+
+
+def _judge(fault: Fault, report: Report) -> None:
+    found = {rule.rule: rule.reason for rule in report.broken}
+    assert fault.rule in found, f"{fault.why}: {found}"
+    assert set(found) - {fault.rule} <= fault.also, f"{fault.why}: {found}"
+
+
+@pytest.mark.parametrize("fault", _marked(False))
+def test_a_planted_fault_is_caught_under_its_rule(fault: Fault) -> None:
+    """By the probes that try this rule, and as nothing that it is not."""
+    probes = [one.name for one in load() if fault.rule in one.rules]
+    _judge(fault, check(fault.make(), quick=not fault.thorough, only=probes or ("loading",)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", _marked(True))
+def test_a_planted_fault_is_all_that_a_whole_check_finds(fault: Fault) -> None:
+    """No probe tells more than the fault explains."""
+    _judge(fault, check(fault.make(), quick=not fault.thorough))
+
+
+def test_there_are_enough_faults() -> None:
+    """The set is as large as promised, and no fault is planted twice under one name."""
+    assert len(FAULTS) >= 45
+    assert len({fault.name for fault in FAULTS}) == len(FAULTS)
