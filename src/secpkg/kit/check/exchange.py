@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from secpkg.contract.flags import AscReq, BufferType, ContextAttribute, CredentialUse, IscReq
+from secpkg.contract.attributes import StreamSizes
+from secpkg.contract.flags import AscReq, BufferType, Capability, ContextAttribute, CredentialUse, IscReq
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import ContextRequest, Message, Names, SecBuffer, SessionKey
 from secpkg.host.tables import Table
@@ -20,6 +21,10 @@ EVERYTHING: Final = int(
 )
 DATA: Final = int(BufferType.DATA)
 TOKEN: Final = int(BufferType.TOKEN)
+EMPTY: Final = int(BufferType.EMPTY)
+EXTRA: Final = int(BufferType.EXTRA)
+HEADER: Final = int(BufferType.STREAM_HEADER)
+TRAILER: Final = int(BufferType.STREAM_TRAILER)
 
 Alter = Callable[[int, bytes], bytes | None]
 """Told the number of a token and the token; gives what the other side gets, None for nothing at all."""
@@ -35,8 +40,9 @@ def acceptors(requirements: int) -> int:
 class Ends:
     """A finished context's messages: the package's own object and its table, without the host in between."""
 
-    def __init__(self, table: Table, context: object, delete: str) -> None:
+    def __init__(self, table: Table, context: object, delete: str, *, stream: bool = False) -> None:
         self.table, self.context, self._delete = table, context, delete
+        self.stream = isinstance(self.query(ContextAttribute.STREAM_SIZES), StreamSizes) if stream else False
 
     def sign(self, data: bytes, number: int = 0) -> bytes:
         """MakeSignature: the signature."""
@@ -49,13 +55,23 @@ class Ends:
         self.call("verify_signature", [SecBuffer(DATA, data), SecBuffer(TOKEN, signature)], number)
 
     def seal(self, data: bytes, number: int = 0) -> tuple[bytes, bytes]:
-        """EncryptMessage: trailer and ciphertext."""
+        """EncryptMessage: trailer and ciphertext; of a stream, nothing and a record."""
+        if self.stream:
+            record = [SecBuffer(HEADER), SecBuffer(DATA, data), SecBuffer(TRAILER), SecBuffer(EMPTY)]
+            self.call("seal_message", 0, record, number)
+            return b"", b"".join(bytes(buffer.data) for buffer in record[:3])
         token, body = SecBuffer(TOKEN), SecBuffer(DATA, data)
         self.call("seal_message", 0, [token, body], number)
         return bytes(token.data), bytes(body.data)
 
     def unseal(self, sealed: tuple[bytes, bytes], number: int = 0) -> bytes:
-        """DecryptMessage: the plain text; raises SecurityError."""
+        """DecryptMessage: the plain text; raises SecurityError. Of a stream, of one record and nothing behind it."""
+        if self.stream:
+            record = [SecBuffer(DATA, sealed[0] + sealed[1]), *(SecBuffer(EMPTY) for _ in range(4))]
+            self.call("unseal_message", record, number)
+            if any(buffer.type == EXTRA for buffer in record):
+                raise SecurityError(Status.SEC_E_INVALID_TOKEN, reason="more_than_a_record")
+            return b"".join(bytes(buffer.data) for buffer in record if buffer.type == DATA)
         token, body = SecBuffer(TOKEN, sealed[0]), SecBuffer(DATA, sealed[1])
         self.call("unseal_message", [token, body], number)
         return bytes(body.data)
@@ -142,14 +158,15 @@ class Side:
         """Its messages; the user half is loaded and the context mapped when this is first asked for."""
         if self._ends is None:
             leg = self.final
+            stream = bool(self.bench.info.capabilities & Capability.STREAM)
             if self.bench.lab is None:
                 context = leg.context[0] if isinstance(leg.context, tuple) else None
-                self._ends = Ends(self.bench.table, context, "")
+                self._ends = Ends(self.bench.table, context, "", stream=stream)
             else:
                 table = self.bench.load_user()
                 assert leg.packed is not None
                 context = table["init_user_mode_context"](leg.packed)
-                self._ends = Ends(table, context, "delete_user_mode_context")
+                self._ends = Ends(table, context, "delete_user_mode_context", stream=stream)
         return self._ends
 
     def peer(self) -> str:

@@ -114,10 +114,12 @@ def run_probe(probe: Probe, subject: Subject) -> Iterator[Finding]:
     """One probe, with what the invariants saw meanwhile; never raises."""
     lacking = sorted(probe.needs - subject.powers)
     if lacking:
+        unknown = lacking == ["handshake"] and "contexts" in subject.powers
         for rule in probe.rules:
-            if lacking == ["handshake"]:
-                how = "; ".join(subject.attempts[-2:])
-                yield _named(untried(rule, "the kit found no way to make a context", how), probe, subject)
+            if unknown:
+                how = tuple(subject.attempts[-4:])
+                finding = untried(rule, "the kit found no way to make a context: prepare(place) tells it one", *how)
+                yield _named(finding, probe, subject)
             elif rule.startswith("K"):
                 yield _named(skipped(rule, f"the package has no {' and no '.join(lacking)}"), probe, subject)
         return

@@ -1,7 +1,7 @@
 """The package under test: its powers, the handshake that the kit found out, and fresh benches to try things on.
 
 How a user is made known is tried in this order: what the author's `prepare` gives; an identity with user and password;
-the session of a logon with the package itself; the session of a logon with another package, whose primary credentials
+the same on both sides, as a secret that they share; the session of a logon with the package itself; the session of a logon with another package, whose primary credentials
 reached this one; nothing at all. The first one with which both sides complete is the recipe.
 """
 
@@ -26,8 +26,9 @@ from secpkg.kit.check.model import Finding
 from secpkg.kit.check.powers import powers_of
 from secpkg.kit.check.target import Credentials, Target
 
-HOOK, IDENTITY, OWN_SESSION, SESSION, NOTHING = "hook", "identity", "own session", "session", "nothing"
-_RECIPES: Final = (HOOK, IDENTITY, OWN_SESSION, SESSION, NOTHING)
+HOOK, IDENTITY, SHARED, OWN_SESSION = "hook", "identity", "identity on both sides", "own session"
+SESSION, NOTHING = "session", "nothing"
+_RECIPES: Final = (HOOK, IDENTITY, SHARED, OWN_SESSION, SESSION, NOTHING)
 _REQUIREMENTS: Final = (EVERYTHING, int(IscReq.INTEGRITY | IscReq.CONFIDENTIALITY), int(IscReq.INTEGRITY), 0)
 
 
@@ -49,7 +50,8 @@ class Parties:
         self.client_door, self.given = subject.client(bench, user, recipe.kind)
         self.server_door = bench.door()
         self.client = self.client_door.acquire(CredentialUse.OUTBOUND, self.given)
-        self.server = self.server_door.acquire(CredentialUse.INBOUND, bench.given.server)
+        self.served = self.given if recipe.kind == SHARED else bench.given.server
+        self.server = self.server_door.acquire(CredentialUse.INBOUND, self.served)
 
     def exchange(
         self,
@@ -86,7 +88,7 @@ class Parties:
             self.bench,
             self.server_door,
             True,
-            self.bench.given.server,
+            self.served,
             requirements=self.requirements if requirements is None else requirements,
             bindings=bindings,
             credential=self.server,
@@ -142,7 +144,7 @@ class Subject:
             if given is None:
                 raise LookupError("no credentials from the author")
             return bench.door(), given
-        if kind == IDENTITY:
+        if kind in (IDENTITY, SHARED):
             return bench.door(), Credentials(AuthIdentity(user, "", PASSWORDS[user]))
         if kind == NOTHING:
             return bench.door(), Credentials()

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from secpkg.contract.flags import IscRet
 from secpkg.contract.status import SecurityError
 from secpkg.contract.values import NEVER
 from secpkg.kit.check.bench import ALICE, START
 from secpkg.kit.check.model import Finding, broken, judged, kept, probe, skipped
-from secpkg.kit.check.subject import Subject
+from secpkg.kit.check.subject import Parties, Subject
 
 _TARGETS: Final = (
     "",
@@ -21,7 +22,7 @@ _TARGETS: Final = (
 )
 
 
-@probe("handshake", "R35", "R147", "R148", "R153", "R154", "R156", "R187", "R190", "K15", needs="handshake")
+@probe("handshake", "R35", "R147", "R148", "R150", "R153", "R154", "R156", "R187", "R190", "K15", needs="handshake")
 def handshake(subject: Subject) -> Iterator[Finding]:
     """Both sides complete, with any target, and again and again."""
     faults: list[str] = []
@@ -46,6 +47,7 @@ def handshake(subject: Subject) -> Iterator[Finding]:
             except SecurityError as error:
                 yield broken("R156", f"its own packed context is refused by its user half: {error.status.name}")
         made.close()
+        yield judged("R150", list(_spoken_to(parties)), "a client that is spoken to first answers nobody but its peer")
         strange = []
         for target in _TARGETS:
             try:
@@ -59,6 +61,16 @@ def handshake(subject: Subject) -> Iterator[Finding]:
                 break
             one.close()
         yield judged("R153", strange, "a target is a string and nothing more")
+
+
+def _spoken_to(parties: Parties) -> Iterator[str]:
+    """A client whose first leg has an input, which most protocols never give."""
+    for token in (b"\0", b"x" * 64, bytes(range(256))):
+        client = parties.initiator()
+        leg = client.step(token)
+        if leg.complete and leg.attributes & IscRet.MUTUAL_AUTH:
+            yield f"a client completes at once when it is given {len(token)} bytes of nobody"
+        client.close()
 
 
 def _crashed(error: BaseException | None) -> bool:

@@ -14,7 +14,7 @@ from secpkg.kit.check.bench import ALICE, BOB, PASSWORDS, Bench
 from secpkg.kit.check.door import LsaDoor
 from secpkg.kit.check.exchange import Exchange, Side
 from secpkg.kit.check.model import Finding, broken, judged, kept, probe, skipped, untried
-from secpkg.kit.check.subject import HOOK, IDENTITY, Parties, Subject
+from secpkg.kit.check.subject import HOOK, IDENTITY, OWN_SESSION, SESSION, SHARED, Parties, Subject
 from secpkg.kit.check.target import Credentials
 
 _NO_RIGHT: Final = frozenset(
@@ -33,6 +33,9 @@ def wrong_credentials(subject: Subject, bench: Bench) -> Iterator[tuple[str, Cre
     if subject.recipe.kind == HOOK:
         if bench.given.wrong is not None:
             yield "a secret that is not the user's", bench.given.wrong
+    elif subject.recipe.kind == SHARED:
+        yield "another secret", Credentials(AuthIdentity(ALICE, "", "not the secret"))
+        yield "another user's secret", Credentials(AuthIdentity(ALICE, "", PASSWORDS[BOB]))
     elif subject.recipe.kind == IDENTITY:
         yield "a wrong password", Credentials(AuthIdentity(ALICE, "", "not the password"))
         yield "another user's password", Credentials(AuthIdentity(ALICE, "", PASSWORDS[BOB]))
@@ -65,6 +68,9 @@ def wrong_secret(subject: Subject) -> Iterator[Finding]:
             one.close()
             if bench.sessions() != before:
                 left.append(f"{name}: a logon session is left behind")
+        if subject.recipe is not None and subject.recipe.kind in (SESSION, OWN_SESSION):
+            tried += 1
+            _stale(parties, faults, unwritten)
     if not tried:
         yield untried("K5", "the kit has no wrong credentials for this package: prepare(place) may give one")
         return
@@ -72,6 +78,21 @@ def wrong_secret(subject: Subject) -> Iterator[Finding]:
     if lsa:
         yield judged("R107", unwritten, "a proof that failed is on the audit record")
         yield judged("K18", left + unwritten, "a refused client leaves no session, and a failure on the record")
+
+
+def _stale(parties: Parties, faults: list[str], unwritten: list[str]) -> None:
+    """The session is of an old password."""
+    bench = parties.bench
+    assert bench.lab is not None
+    bench.lab.set_password(ALICE, "another-Password-since-then/8")
+    bench.watch.calls.clear()
+    one = parties.exchange().run()
+    legs = [seen for seen in bench.watch.of("accept_lsa_mode_context") if seen.result is not None]
+    if one.server.complete:
+        faults.append("the server completes with a session whose password was changed since")
+    elif legs and not _audited(legs[-1].lsa):
+        unwritten.append(f"refused with {one.server.status.name}, and AuditLogon was not called")
+    one.close()
 
 
 def _audited(calls: object) -> bool:

@@ -89,7 +89,7 @@ def _works(made: Exchange, protects: bool) -> Iterator[str]:
     if granted.sign and "make_signature" in client.table:
         yield from _signs(client, server, granted)
         yield from _signs(server, client, granted)
-    elif granted.sign and "make_signature" not in client.table:
+    elif granted.sign and "seal_message" not in client.table:
         yield "INTEGRITY is granted, and there is no MakeSignature"
     if granted.seal and "seal_message" in client.table:
         yield from _seals(client, server, granted)

@@ -77,6 +77,9 @@ def altered(subject: Subject) -> Iterator[Finding]:
     """No bit of a message can be changed, and what refuses says why."""
     chance = random.Random(subject.seed)
     most = 60 if subject.quick else 2000
+    altered_ones = _ALTERED | {Status.SEC_E_DECRYPT_FAILURE}
+    if "stream" in subject.powers:  # a record may say another length
+        altered_ones |= {Status.SEC_E_INCOMPLETE_MESSAGE}
     with subject.parties("altered messages") as parties:
         made = fresh(parties)
         for kind in kinds(made):
@@ -92,9 +95,11 @@ def altered(subject: Subject) -> Iterator[Finding]:
                             taken.append(f"{kind.name} of the {way}: {name} in {part}, and it is taken")
                         elif status not in _MISSHAPEN:
                             vague.append(f"{kind.name}: altered in {part}, refused with {status.name}")
-                        elif place and status not in _ALTERED | {Status.SEC_E_DECRYPT_FAILURE}:
+                        elif place and status not in altered_ones:
                             vague.append(f"{kind.name}: altered data are refused with {status.name}")
                 for name, forged in _forged(pair, chance):
+                    if forged == pair:
+                        continue
                     status = kind.status(other, forged)
                     if status is None:
                         taken.append(f"{kind.name} of the {way}: {name}, and it is taken")
@@ -141,6 +146,10 @@ def _effect(kind: Kind, one: Ends, other: Ends, pair: Sealed, way: str) -> Itera
 @probe("messages", "R214", "R215", "R219", "R221", "R223", "K14", "K6", needs="handshake messages")
 def messages(subject: Subject) -> Iterator[Finding]:
     """Messages of all sizes arrive, with the sizes that were announced."""
+    if "stream" in subject.powers:
+        for rule in ("R214", "R215", "R219", "R221", "R223"):
+            yield skipped(rule, "a stream has records")
+        return
     with subject.parties("messages") as parties:
         made = fresh(parties)
         sizes = made.client.ends().query(0)
@@ -194,13 +203,31 @@ def order_of_messages(subject: Subject) -> Iterator[Finding]:
         probed.close()
         for name in names:
             kind = Kind(name)
+            if "stream" in subject.powers:
+                yield judged("R218", _unseen(parties, kind), "records come once and in their order")
+                continue
             if granted.replay:
                 yield judged("R218", _again(parties, kind), f"a {name} that comes again is SEC_E_OUT_OF_SEQUENCE")
             if granted.sequence:
                 yield judged("R218", _early(parties, kind), f"a {name} that comes early is SEC_E_OUT_OF_SEQUENCE")
                 yield judged("R217", _numbers(parties, kind), f"the application's number is bound into a {name}")
-        if not granted.sequence:
-            yield skipped("R217", "SEQUENCE_DETECT is not granted")
+        if not granted.sequence or "stream" in subject.powers:
+            yield skipped("R217", "the application's numbers are not taken")
+
+
+def _unseen(parties: Parties, kind: Kind) -> list[str]:
+    """A record again, and one that is early: refused in any words."""
+    faults = []
+    made = fresh(parties)
+    for one, other, way in _ways(made):
+        first, second = kind.send(one, b"first"), kind.send(one, b"second")
+        if kind.status(other, second) is None:
+            faults.append(f"the second record of the {way} is taken before the first")
+        kind.take(other, first)
+        if kind.status(other, first) is None:
+            faults.append(f"a record of the {way} is taken twice")
+    made.close()
+    return faults
 
 
 def _ways(made: Exchange) -> Iterator[tuple[Ends, Ends, str]]:
@@ -305,6 +332,10 @@ def _alike(parties: Parties, kind: Kind) -> list[str]:
 @probe("buffers", "R209", "R210", "R211", "R212", needs="handshake messages")
 def buffers(subject: Subject) -> Iterator[Finding]:
     """Buffers by their types: in any order, with flags, read-only ones as they were."""
+    if "stream" in subject.powers:
+        for rule in ("R209", "R210", "R211", "R212"):
+            yield skipped(rule, "a stream has its own buffers, in one order")
+        return
     with subject.parties("buffers") as parties:
         probed = fresh(parties)
         orders, flags, changed, covered = [], [], [], []

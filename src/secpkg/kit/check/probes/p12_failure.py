@@ -7,7 +7,7 @@ from typing import Final
 
 from secpkg.contract.status import SecurityError, Status
 from secpkg.kit.check.bench import ALICE, Bench, unused
-from secpkg.kit.check.model import Finding, judged, probe, untried
+from secpkg.kit.check.model import Finding, judged, probe, skipped
 from secpkg.kit.check.probes.p10_logons import working_kind
 from secpkg.kit.check.subject import Parties, Subject
 
@@ -39,7 +39,8 @@ def failing_authority(subject: Subject) -> Iterator[Finding]:
             if kind is not None:
                 _each(bench, lambda: unused(link, bench.logon(link, ALICE, kind=kind)), faults, left, tried)
     if not tried:
-        yield untried("K11", "the package called no LSA function in what the kit can do with it")
+        yield skipped("K11", "the package called no LSA function in what the kit can do with it")
+        yield skipped("R138", "the package does not call ImpersonateClient")
         return
     asked = ", ".join(dict.fromkeys(tried))
     yield judged("K11", faults + left, f"{len(tried)} times an LSA function failed, and the package with it: {asked}")
@@ -48,7 +49,7 @@ def failing_authority(subject: Subject) -> Iterator[Finding]:
     if "impersonate_client" in tried or clients:
         yield judged("R138", clients, "without ImpersonateClient the request is given up")
     else:
-        yield untried("R138", "the package does not call ImpersonateClient")
+        yield skipped("R138", "the package does not call ImpersonateClient")
 
 
 def _handshake(parties: Parties) -> None:
