@@ -94,7 +94,7 @@ def test_a_function_without_outputs_returns_the_status_alone() -> None:
 
 @pytest.mark.usefixtures("unlisted")
 def test_what_one_page_has_differently() -> None:
-    @floor("sspi", "Planted", wrong={"package": Status.SEC_E_SECPKG_NOT_FOUND}, failed=(Given("context"), [], 9.5))
+    @floor("sspi", "Planted", wrong={"package": Status.SEC_E_SECPKG_NOT_FOUND}, failed=(Given("context"), list, 9.5))
     def planted(package: str, context: int | None, *, logon_id: int = 0) -> tuple[Status, int | None, Message, float]:
         raise SecurityError(Status.SEC_E_LOGON_DENIED)
 

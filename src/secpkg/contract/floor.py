@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import collections.abc
 import functools
-import inspect
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -71,7 +70,7 @@ def floor(
     A wrong argument is STATUS_INVALID_HANDLE or SEC_E_INVALID_HANDLE where a handle belongs (a parameter whose name is
     in `HANDLES`), SEC_E_INVALID_TOKEN where buffers do, STATUS_INVALID_PARAMETER or SEC_E_INVALID_PARAMETER elsewhere;
     ``wrong`` has what the page of this function says instead, by parameter. ``failed`` are the outputs of a failure
-    where they are not the empty ones, among them `Given`; ``told`` turns a status into what the function returns in its
+    where they are not the empty ones, among them `Given` and callables that make one; ``told`` turns a status into what the function returns in its
     place; one that returns no status says nothing, or False. Without ``checks`` the body looks at its
     arguments itself: for calls that are too frequent to do it twice.
     """
@@ -120,10 +119,15 @@ class _Shape:
         failed: tuple[object, ...] | None,
         told: Callable[[Status], object] | None,
     ) -> None:
+        import inspect  # programs without a documented floor do not need it
+
         hints = typing.get_type_hints(body)
         result = hints.pop("return", Status)
         self.named = {
-            name: (check_of(hint, NUMBERS.get(name, _ULONG)), wrong.get(name) or _status(name, hint, sspi))
+            name: (
+                _NAMED.get(name) or check_of(hint, NUMBERS.get(name, _ULONG)),
+                wrong.get(name) or _status(name, hint, sspi),
+            )
             for name, hint in hints.items()
         }
         self._names = [
@@ -160,7 +164,7 @@ def _output(output: object, given: Mapping[str, object]) -> object:
         return empty_of(output.hint)
     if isinstance(output, Given):
         return given.get(output.name)
-    return list(output) if isinstance(output, list) else output
+    return output() if callable(output) else output
 
 
 def _is_status(hint: object) -> bool:
@@ -251,7 +255,8 @@ def _is_text(value: object) -> bool:
     return True
 
 
-def _is_view(value: object) -> bool:
+def is_view(value: object) -> bool:
+    """Whether this is a view of bytes that are there."""
     try:
         return isinstance(value, memoryview) and value.itemsize == 1 and value.c_contiguous
     except ValueError:  # released
@@ -265,11 +270,18 @@ def _is_buffer(value: object) -> bool:
     return (
         isinstance(kind, int)
         and 0 <= kind <= _ULONG[1]
-        and (type(data) is bytes or isinstance(data, bytes | bytearray) or _is_view(data))
+        and (type(data) is bytes or isinstance(data, bytes | bytearray) or is_view(data))
     )
 
 
-_CHECKS: Final[dict[type, Check]] = {str: _is_text, memoryview: _is_view, SecBuffer: _is_buffer}
+def _is_authority(value: object) -> bool:
+    return value is None or _is_text(value) or callable(getattr(value, "link", None))
+
+
+_NAMED: Final[dict[str, Check]] = {"authority": _is_authority}
+"""What the name of a parameter says and its annotation does not."""
+
+_CHECKS: Final[dict[type, Check]] = {str: _is_text, memoryview: is_view, SecBuffer: _is_buffer}
 """What `isinstance` does not say enough of."""
 
 

@@ -282,8 +282,12 @@ def _checked(accept: bool, credential: CredentialHandle | None, context: Context
     context.require_leg()
     if context.accept is not accept:
         raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="context_of_other_role")
-    if credential is not None and credential.backend.info.name != context.backend.info.name:
-        raise SecurityError(Status.SEC_E_WRONG_CREDENTIAL_HANDLE, reason="credential_of_other_package")
+    if credential is not None and credential.backend is not context.backend:
+        if credential.backend.info.name != context.backend.info.name:
+            raise SecurityError(Status.SEC_E_WRONG_CREDENTIAL_HANDLE, reason="credential_of_other_package")
+        if credential.backend.opened is not context.backend.opened:
+            # Its number means another credential there, or none.
+            raise SecurityError(Status.SEC_E_WRONG_CREDENTIAL_HANDLE, reason="credential_of_other_channel")
     return context.backend
 
 

@@ -183,7 +183,8 @@ async def import_(
     SEC_E_NO_CREDENTIALS for one that was imported already, is too old, or comes from another computer; SEC_E_NOT_OWNER
     for one of another user. A failure does not use it up.
     """
-    if not isinstance(package, str) or not isinstance(packed, bytes) or len(packed) > _MAX:
+    fits = isinstance(package, str) and len(package) <= schema.MAX_NAME and isinstance(packed, bytes)
+    if not fits or len(packed) > _MAX:
         raise SecurityError(Status.SEC_E_UNKNOWN_CREDENTIALS, reason="not_exported_by_this_package")
     roles = (False, True) if accept is None else (accept,)
     role = next((role for role in roles if packed.startswith(_head(package, role))), None)

@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from secpkg.contract.flags import BufferType
+from secpkg.contract.floor import is_view
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import Buffer, Message, SecBuffer, Sizes
 
@@ -59,7 +60,7 @@ def kinds(message: object) -> list[int]:
         if not (
             isinstance(buffer, SecBuffer)
             and isinstance(buffer.type, int)
-            and isinstance(buffer.data, bytes | bytearray | memoryview)
+            and (isinstance(buffer.data, bytes | bytearray) or is_view(buffer.data))
         ):
             raise SecurityError(Status.SEC_E_INVALID_TOKEN, reason="buffers")
         found.append(-1 if buffer.type & READONLY else buffer.type & TYPE_MASK)

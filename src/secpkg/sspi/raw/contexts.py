@@ -9,7 +9,7 @@ from secpkg.contract.flags import SECURITY_NATIVE_DREP, BufferType
 from secpkg.contract.floor import Given, floor
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import NEVER, Buffer, ContextAttributes, Message, SecBuffer
-from secpkg.host.user_mode.contexts import TYPE_MASK
+from secpkg.host.user_mode.messages import MAX_BUFFERS, TYPE_MASK
 from secpkg.ipc.access_token import AccessToken
 from secpkg.ipc.link import run
 from secpkg.sspi import attributes, operations
@@ -20,7 +20,7 @@ ACCESS_TOKEN: Final = 0x12
 
 ContextResult = tuple[Status, ContextHandle | None, Message, int, float]
 """Status, new context, output buffers, attributes granted, expiry in UTC seconds."""
-LEG_FAILED: Final[tuple[object, ...]] = (Given("context"), [], 0, NEVER)
+LEG_FAILED: Final[tuple[object, ...]] = (Given("context"), list, 0, NEVER)
 """What a leg that was refused gives: an existing context is the caller's still, and to be deleted."""
 
 
@@ -89,6 +89,8 @@ def _sorted(given: Message) -> tuple[bytes, bytes | None, tuple[SecBuffer, ...]]
     token: bytes | None = None
     bindings: bytes | None = None
     others: list[SecBuffer] = []
+    if len(given) > MAX_BUFFERS:
+        raise SecurityError(Status.SEC_E_INVALID_TOKEN, reason="too_many_buffers")
     for buffer in given:
         kind = buffer.type & TYPE_MASK
         if kind == BufferType.TOKEN and token is None:

@@ -38,7 +38,7 @@ from secpkg.contract.flags import (
     IscReq,
     IscRet,
 )
-from secpkg.contract.floor import floor
+from secpkg.contract.floor import Given, floor
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import NEVER, Buffer, Message, SecBuffer, Sizes
 from secpkg.host.user_mode.contexts import TYPE_MASK
@@ -69,6 +69,14 @@ _CONFIDENTIALITY: Final = int(IscRet.CONFIDENTIALITY)
 _DETECTION: Final = int(IscReq.REPLAY_DETECT | IscReq.SEQUENCE_DETECT)
 """The same bits of both roles (R174); detection implies integrity (R177)."""
 
+
+def _no_token() -> Message:
+    return [SecBuffer(BufferType.TOKEN)]
+
+
+_FAILED: Final[tuple[object, ...]] = (Given("context"), _no_token, 0, NEVER)
+"""R274: a TOKEN buffer always comes back."""
+
 Authorizer = Callable[[ContextHandle, str], bool]
 """Whether the client of this context may act as this authorization id."""
 
@@ -92,7 +100,7 @@ class _Sasl(msgspec.Struct, eq=False):
 _contexts: WeakKeyDictionary[ContextHandle, _Sasl] = WeakKeyDictionary()
 
 
-@floor("sspi", "SaslInitializeSecurityContext", failed=contexts.LEG_FAILED)
+@floor("sspi", "SaslInitializeSecurityContext", failed=_FAILED)
 def sasl_initialize_security_context(
     credential: CredentialHandle | None,
     context: ContextHandle | None,
@@ -116,7 +124,7 @@ def sasl_initialize_security_context(
     return _sasl(sasl, context, input, leg)
 
 
-@floor("sspi", "SaslAcceptSecurityContext", failed=contexts.LEG_FAILED)
+@floor("sspi", "SaslAcceptSecurityContext", failed=_FAILED)
 def sasl_accept_security_context(
     credential: CredentialHandle | None,
     context: ContextHandle | None,
