@@ -76,13 +76,14 @@ class PasswordInRepr(Sound):
         return made
 
 
-class KeyInException(Sound):
-    """The password is in the text of an exception: of a credential that cannot be used."""
+class SecretInException(Sound):
+    """The password is in the text of an exception."""
 
-    def derive(self, password: str, name: str) -> bytes:
-        if not name.isascii() or "\\" in name:
-            raise c.SecurityError(c.Status.SEC_E_UNKNOWN_CREDENTIALS, reason=f"no_key_for_{name}_of_{password}")
-        return super().derive(password, name)
+    async def logon_user_ex2(self, call: c.Call, request: c.LogonRequest) -> c.LogonResult | c.LogonRefused:
+        result = await super().logon_user_ex2(call, request)
+        if isinstance(result, c.LogonRefused) and result.status is c.Status.STATUS_LOGON_FAILURE:
+            raise c.SecurityError(result.status, reason=f"{request.password!r} is not the password")
+        return result
 
 
 class SecretInReason(Sound):
@@ -347,7 +348,7 @@ class SessionForRefused(Sound):
 
 
 class AnybodysCredential(Sound):
-    """Default credentials for whoever names a principal; they are those of the session."""
+    """Whoever names a principal has its credential."""
 
     async def acquire_credentials_handle(
         self,
@@ -357,26 +358,30 @@ class AnybodysCredential(Sound):
         logon_id: int | None,
         authorization_data: object,
     ) -> c.Acquired:
-        made = await super().acquire_credentials_handle(call, None, use, logon_id, authorization_data)
-        if principal and authorization_data is None and isinstance(made.credential, Credential):
-            made.credential.name = principal
-        return made
-
-
-class NoSessionNoMatter(Sound):
-    """Without a session and without an identity there is a handle all the same."""
-
-    async def acquire_credentials_handle(
-        self,
-        call: c.Call,
-        principal: str | None,
-        use: c.CredentialUse,
-        logon_id: int | None,
-        authorization_data: object,
-    ) -> c.Acquired:
-        if authorization_data is None and logon_id is None:
-            return c.Acquired(Credential(use, principal or "guest", bytes(wire.HASH)))
+        if principal and use & c.CredentialUse.OUTBOUND:
+            return c.Acquired(Credential(use, principal, (await self.account(principal))[1]))
         return await super().acquire_credentials_handle(call, principal, use, logon_id, authorization_data)
+
+
+class LastOnesCredential(Sound):
+    """A caller without a session and without an identity has the credential of the last one who had."""
+
+    last: tuple[str, bytes] | None = None
+
+    async def acquire_credentials_handle(
+        self,
+        call: c.Call,
+        principal: str | None,
+        use: c.CredentialUse,
+        logon_id: int | None,
+        authorization_data: object,
+    ) -> c.Acquired:
+        if authorization_data is None and logon_id is None and self.last and use & c.CredentialUse.OUTBOUND:
+            return c.Acquired(Credential(use, *self.last))
+        made = await super().acquire_credentials_handle(call, principal, use, logon_id, authorization_data)
+        if isinstance(made.credential, Credential) and made.credential.key:
+            self.last = made.credential.name, made.credential.key
+        return made
 
 
 def _of(package: type[Sound], rule: str, why: str, *also: str, slow: bool = False) -> Fault:
@@ -389,7 +394,7 @@ HOST: tuple[Fault, ...] = (
     _of(OwnGenerator, "K9", "the nonce is from random"),
     _of(HiddenClock, "K9", "the expiry is from time.time, and not on the wire"),
     _of(PasswordInRepr, "K10", "the credential's repr has the password"),
-    _of(KeyInException, "K10", "the reason of an exception has the password"),
+    _of(SecretInException, "K10", "the reason of an exception has the password"),
     _of(SecretInReason, "K10", "the audit record's reason has the key"),
     _of(SecretLogged, "K10", "the password is logged"),
     _of(SecretPrinted, "K10", "the password is printed"),
@@ -399,7 +404,7 @@ HOST: tuple[Fault, ...] = (
     _of(CredentialLeak, "K12", "freed credentials are kept"),
     _of(CredentialShared, "K12", "one free takes two handles away"),
     _of(FreeFails, "K13", "freeing an unused credential raises KeyError", "K12"),
-    _of(DeleteFails, "K13", "deleting a half-built context raises LookupError", "K12", "R190"),
+    _of(DeleteFails, "K13", "deleting a half-built context raises LookupError", "K12", "R190", "R45", "K11"),
     _of(HangsOnGarbage, "K15", "garbage makes the acceptor loop for ever", slow=True),
     _of(RaisesOnGarbage, "K13", "garbage is a struct.error"),
     _of(VagueOnGarbage, "K13", "garbage is an internal error"),
@@ -413,10 +418,10 @@ HOST: tuple[Fault, ...] = (
     _of(TargetReads, "R153", "reads the target, and raises for those it does not understand", "K13"),
     _of(TokenErrorSwallowed, "K11", "completes although the authority refused the access token"),
     _of(AccountErrorSwallowed, "K11", "an authority that fails is answered from memory"),
-    _of(LsaErrorRaw, "K11", "an LSA function's failure becomes an AssertionError", "K13"),
+    _of(LsaErrorRaw, "K13", "an LSA function's failure becomes an AssertionError", "K11"),
     _of(AuditMissing, "K18", "a failed proof is in no audit record", "R107"),
     _of(AuditClaimsSuccess, "K18", "a failed proof is recorded as a success", "R107"),
-    _of(SessionForRefused, "K18", "a refused context leaves a session", "R45"),
-    _of(AnybodysCredential, "R142", "a session's credential under any name"),
-    _of(NoSessionNoMatter, "R142", "a handle for a caller without credentials"),
+    _of(SessionForRefused, "K18", "a refused context leaves a session", "R45", "K11", "K12"),
+    _of(AnybodysCredential, "R143", "a name alone gives its credential", "R142", "K5"),
+    _of(LastOnesCredential, "R142", "a caller without credentials has the last one's", "K5"),
 )

@@ -37,25 +37,22 @@ class UnnamedRefusal(Sound):
         return super().refused(reason, "")
 
 
-class AnyLogonType(Sound):
+class LogonTypeStatus(Sound):
+    """A logon type that it does not offer is not told as such."""
+
     async def logon_user_ex2(self, call: c.Call, request: c.LogonRequest) -> c.LogonResult | c.LogonRefused:
-        kind = c.LogonType.NETWORK if int(request.logon_type) not in (2, 3, 7) else request.logon_type
-        return await super().logon_user_ex2(call, _as(request, kind))
+        result = await super().logon_user_ex2(call, request)
+        if isinstance(result, c.LogonRefused) and result.status is c.Status.STATUS_INVALID_LOGON_TYPE:
+            return c.LogonRefused(c.Status.STATUS_LOGON_FAILURE, result.account_name, reason=result.reason)
+        return result
 
 
-def _as(request: c.LogonRequest, kind: c.LogonType) -> c.LogonRequest:
-    return c.LogonRequest(
-        kind, request.username, request.domain, request.password, request.workstation,
-        request.authentication_information,
-    )  # fmt: skip
-
-
-class AnySubmitBuffer(Sound):
-    """A submit buffer of an unknown type is a wrong password."""
+class SubmitBufferStatus(Sound):
+    """A submit buffer of an unknown type is not told as such."""
 
     async def logon_user_ex2(self, call: c.Call, request: c.LogonRequest) -> c.LogonResult | c.LogonRefused:
         if request.authentication_information:
-            return self.refused("wrong_password", request.username)
+            return c.LogonRefused(c.Status.STATUS_NO_LOGON_SERVERS, request.username, reason="no_such_form")
         return await super().logon_user_ex2(call, request)
 
 
@@ -215,9 +212,9 @@ LOGON: tuple[Fault, ...] = (
     _of(WrongToldAsRestriction, "R55", "a restriction is told without a right password", "R54"),
     _of(SubstatusTells, "R53", "the sub-status tells unknown users apart", "R54"),
     _of(UnnamedRefusal, "R46", "a refusal has no AccountName"),
-    _of(AnyLogonType, "R57", "logon types that it does not know are accepted"),
-    _of(AnySubmitBuffer, "R56", "an unknown submit buffer is a wrong password"),
-    _of(AnyPassword, "K5", "any password will do", "R54"),
+    _of(LogonTypeStatus, "R57", "an unknown logon type is a wrong password"),
+    _of(SubmitBufferStatus, "R56", "an unknown submit buffer is a missing controller"),
+    _of(AnyPassword, "K5", "any password will do", "R54", "R55", "K11"),
     _of(SessionForFailed, "R45", "a failed logon leaves a session"),
     _of(SessionAfterError, "R45", "a logon that an LSA function ended leaves a session", "K11"),
     _of(KeepErrorSwallowed, "K11", "a logon succeeds although an LSA function failed"),
@@ -227,7 +224,7 @@ LOGON: tuple[Fault, ...] = (
     _of(AnotherSessionsCredential, "R60", "primary credentials of another session"),
     _of(TerminatedIgnored, "R117", "LsaApLogonTerminated does nothing", "R94"),
     _of(TerminatedKept, "K12", "LsaApLogonTerminated forgets what the package keeps itself", "R94"),
-    _of(TerminatedRaises, "R94", "LsaApLogonTerminated fails where nothing was kept"),
+    _of(TerminatedRaises, "R94", "LsaApLogonTerminated fails where nothing was kept", "R117"),
     _of(OpenToAll, "R80", "anybody's package call makes sessions", "R75", "K14"),
     _of(ServiceRaises, "K13", "a package call raises for garbage"),
     _of(ServiceStub, "K14", "package calls all succeed and do nothing", "R77"),
