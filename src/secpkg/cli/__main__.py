@@ -14,6 +14,7 @@ _COMMANDS: Final = {
     "doctor": "Why is a module not loaded, why is it never called?",
     "functions": "Which documented functions work here, and where.",
     "groups": "Groups of the account domain.",
+    "lab": "Try a module in a throwaway authority, again after each edit.",
     "logon": "Log a user on and show the session; or run a command in it.",
     "new": "Begin a security package: a distribution with its tests.",
     "packages": "Security packages: register, remove, revive.",
