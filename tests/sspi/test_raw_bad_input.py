@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import pytest
+from tests.sspi import wrong
 from tests.sspi.stage import GOOD, PASSWORD, Stage, good, status_of, token
 
 from secpkg.contract import reference
@@ -98,50 +99,9 @@ NULL_IN: Final = {
 }
 
 
-def released() -> memoryview:
-    view = memoryview(b"released")
-    view.release()
-    return view
-
-
-NEITHER: Final[list[object]] = [object(), 1j, {}, frozenset()]
-NUMBERS: Final[list[object]] = ["1", b"1", 1.5, -(1 << 40), 1 << 32, 1 << 200]
-TEXTS: Final[list[object]] = [b"bytes", 7, "\ud800"]
-BUFFERS: Final[list[object]] = [
-    7, "text", b"bytes", SecBuffer(2), (SecBuffer(2),), [b"no buffer"], [SecBuffer("2")],  # type: ignore[arg-type]
-    [SecBuffer(2, "text")], [SecBuffer(2, None)], [SecBuffer(-1)], [SecBuffer(1 << 32)], [SecBuffer(2, released())],  # type: ignore[arg-type]
-    [SecBuffer(2, memoryview(b"12345678").cast("I"))],
-]  # fmt: skip
-WRONG: Final[dict[str, list[object]]] = {
-    "int": NUMBERS,
-    "str": TEXTS,
-    "bytes": ["text", 7, bytearray(b"changes")],
-    "Buffer": ["text", 7, released()],
-    "Message": BUFFERS,
-    "bool": [1, "True"],
-    "SecBuffer": [7, SecBuffer(14, "text"), [SecBuffer(14)]],  # type: ignore[arg-type]
-}
-LUIDS: Final = [-1, 1 << 64]
-
-
 def wrong_values(name: str, parameter: inspect.Parameter) -> Iterator[object]:
-    """What a parameter of this annotation cannot take."""
-    members = {member.strip() for member in str(parameter.annotation).split("|")}
-    values = [*NEITHER]
-    for kind, more in WRONG.items():
-        if kind in members:
-            values += [*LUIDS, "1"] if parameter.name == "logon_id" else more
-    if NULL_IN.get((name, parameter.name), parameter.name not in NULL):
-        values.append(None)
-    numbers, texts, data = "int" in members, "str" in members, "bytes" in members
-    for value in values:
-        allowed = (
-            (texts and value in ("1", "text", "True"))
-            or (numbers and type(value) is int and value == 7)
-            or (data and type(value) is bytes)
-        )
-        if not allowed:
-            yield value
+    nullable = not NULL_IN.get((name, parameter.name), parameter.name not in NULL)
+    return wrong.values(parameter, nullable=nullable)
 
 
 def expected(name: str, parameter: str) -> object:
@@ -169,7 +129,7 @@ def unchanged(stage: Stage) -> Iterator[None]:
     assert stage.state() == before
 
 
-def arguments(name: str, stage: Stage, **changed: object) -> dict[str, object]:
+def arguments(name: str, stage: Stage, /, **changed: object) -> dict[str, object]:
     names = inspect.signature(function(name)).parameters
     return {each: changed[each] if each in changed else good(name, each, stage) for each in names}
 
@@ -224,12 +184,12 @@ TOO_LARGE: Final[dict[tuple[str, str], object]] = {
     [
         pytest.param(name, p, id=f"{name}-{p.name}")
         for name, p in PARAMETERS
-        if {"str", "bytes", "Buffer", "Message"} & {member.strip() for member in str(p.annotation).split("|")}
+        if {"str", "bytes", "Buffer", "Message"} & wrong.members(p)
         and not name.endswith("Async")  # their result comes later: see below
     ],
 )
 def test_too_large(stage: Stage, name: str, parameter: inspect.Parameter) -> None:
-    members = {member.strip() for member in str(parameter.annotation).split("|")}
+    members = wrong.members(parameter)
     values: list[object] = ["x" * 200_000] if "str" in members else []
     values += [bytes(200_000)] if members & {"bytes", "Buffer"} else []
     values += [[SecBuffer(2, b"x" * 200_000)], [SecBuffer(9)] * 5000] if "Message" in members else []

@@ -70,9 +70,9 @@ def floor(
     A wrong argument is STATUS_INVALID_HANDLE or SEC_E_INVALID_HANDLE where a handle belongs (a parameter whose name is
     in `HANDLES`), SEC_E_INVALID_TOKEN where buffers do, STATUS_INVALID_PARAMETER or SEC_E_INVALID_PARAMETER elsewhere;
     ``wrong`` has what the page of this function says instead, by parameter. ``failed`` are the outputs of a failure
-    where they are not the empty ones, among them `Given` and callables that make one; ``told`` turns a status into what the function returns in its
-    place; one that returns no status says nothing, or False. Without ``checks`` the body looks at its
-    arguments itself: for calls that are too frequent to do it twice.
+    where they are not the empty ones, among them `Given` and callables that make one; ``told`` turns a status into what
+    the function returns in its place. One that returns no status says nothing, or False. Without ``checks`` the body
+    looks at its arguments itself: for calls that are too frequent to do it twice.
     """
 
     def mark(body: Callable[P, R]) -> Callable[P, R]:
@@ -125,7 +125,7 @@ class _Shape:
         result = hints.pop("return", Status)
         self.named = {
             name: (
-                _NAMED.get(name) or check_of(hint, NUMBERS.get(name, _ULONG)),
+                _NAMED.get(name) if hint is object else check_of(hint, NUMBERS.get(name, _ULONG)),
                 wrong.get(name) or _status(name, hint, sspi),
             )
             for name, hint in hints.items()
@@ -279,7 +279,7 @@ def _is_authority(value: object) -> bool:
 
 
 _NAMED: Final[dict[str, Check]] = {"authority": _is_authority}
-"""What the name of a parameter says and its annotation does not."""
+"""What the name of a parameter says where its annotation is ``object``."""
 
 _CHECKS: Final[dict[type, Check]] = {str: _is_text, memoryview: is_view, SecBuffer: _is_buffer}
 """What `isinstance` does not say enough of."""

@@ -14,12 +14,6 @@ def connection_of(handle: object) -> Connection:
     return handle._connection
 
 
-def require_ulong(number: int) -> None:
-    """STATUS_INVALID_PARAMETER for a number that no ULONG and no LUID has."""
-    if not 0 <= number < 1 << 64:
-        raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason="number_out_of_range")
-
-
 def require(kind: type | tuple[type, ...], *values: object) -> None:
     """STATUS_INVALID_PARAMETER for a value of another type."""
     if not all(isinstance(value, kind) for value in values):

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from secpkg.contract.flags import LogonType
-from secpkg.contract.implements import implements
+from secpkg.contract.floor import floor
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import QuotaLimits
 from secpkg.ipc import schema
@@ -24,7 +24,7 @@ from secpkg.lsa import client, operations
 from secpkg.lsa.client import Lsa
 from secpkg.lsa.handles import connection_of, require
 from secpkg.lsa.return_buffers import ReturnBytes, leased_bytes
-from secpkg.lsa.win_errors import ERROR_MR_MID_NOT_FOUND, nt_status_to_win_error
+from secpkg.lsa.win_errors import ERROR_INVALID_PARAMETER, ERROR_MR_MID_NOT_FOUND, nt_status_to_win_error
 
 LOGON32_PROVIDER_DEFAULT: Final = 0
 LOGON32_PROVIDER_WINNT40: Final = 2
@@ -32,6 +32,12 @@ LOGON32_PROVIDER_WINNT50: Final = 3
 LOGON32_LOGON: Final = frozenset({2, 3, 4, 5, 7, 8, 9})
 """LOGON32_LOGON_*: the numbers are those of SECURITY_LOGON_TYPE."""
 _PROCESS_NAME: Final = "LogonUserExExW"
+_WRONG: Final[tuple[object, ...]] = (ERROR_INVALID_PARAMETER, None)
+"""After FALSE, for an argument of a wrong type."""
+
+
+def _not(_status: Status) -> bool:
+    return False
 
 
 class LoggedOnUser(msgspec.Struct, frozen=True):
@@ -55,7 +61,7 @@ class _OnlyToken(AccessToken):
         self._connection.close()
 
 
-@implements("lsa_logon", "LogonUser")
+@floor("lsa_logon", "LogonUser", told=_not, failed=_WRONG)
 def logon_user_w(
     username: str,
     domain: str | None,
@@ -63,7 +69,7 @@ def logon_user_w(
     logon_type: int,
     logon_provider: int = LOGON32_PROVIDER_DEFAULT,
     *,
-    authority: object = None,
+    authority: Lsa | object = None,
 ) -> tuple[bool, int, AccessToken | None]:
     """LogonUser: (TRUE, 0, token) or (FALSE, last error, None). ``domain`` None: the name is a UPN; ".": the accounts
     of this authority alone. ``authority`` names it as everywhere, or is an open `Lsa`. Page:
@@ -76,7 +82,7 @@ def logon_user_w(
     return done, error, made.token
 
 
-@implements("lsa_logon", "LogonUserEx")
+@floor("lsa_logon", "LogonUserEx", told=_not, failed=_WRONG)
 def logon_user_ex(
     username: str,
     domain: str | None,
@@ -84,7 +90,7 @@ def logon_user_ex(
     logon_type: int,
     logon_provider: int = LOGON32_PROVIDER_DEFAULT,
     *,
-    authority: object = None,
+    authority: Lsa | object = None,
 ) -> tuple[bool, int, LoggedOnUser | None]:
     """LogonUserEx: as LogonUser, with the user's SID, the profile and the quotas. Page:
     winbase/nf-winbase-logonuserexw.
@@ -92,7 +98,7 @@ def logon_user_ex(
     return _logon(username, domain, password, logon_type, logon_provider, (), authority)
 
 
-@implements("lsa_logon", "LogonUserExExW")
+@floor("lsa_logon", "LogonUserExExW", told=_not, failed=_WRONG)
 def logon_user_ex_ex_w(
     username: str,
     domain: str | None,
@@ -101,7 +107,7 @@ def logon_user_ex_ex_w(
     logon_provider: int = LOGON32_PROVIDER_DEFAULT,
     token_groups: Iterable[str] = (),
     *,
-    authority: object = None,
+    authority: Lsa | object = None,
 ) -> tuple[bool, int, LoggedOnUser | None]:
     """LogonUserExExW: as LogonUserEx, with groups to add to the token: they need SeTcbPrivilege
     (ERROR_PRIVILEGE_NOT_HELD). Page: SecAuthN logonuserexexw.
@@ -134,8 +140,7 @@ def _logged_on(
     groups: tuple[str, ...],
     authority: object,
 ) -> LoggedOnUser:
-    require(str, username, domain or "", password or "", *groups)
-    require(int, logon_type, provider)
+    require(str, *groups)
     if not username or ("@" not in username if domain is None else "@" in username):
         raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason="upn_or_domain")
     new_credentials = logon_type == LogonType.NEW_CREDENTIALS
@@ -189,6 +194,8 @@ def _connection(authority: object) -> Connection:
 
 def _last_error(refused: SecurityError) -> int:
     why = refused.substatus if refused.substatus is not Status.STATUS_SUCCESS else refused.status
+    if why is Status.SEC_E_INVALID_PARAMETER:  # of the authority's address
+        return ERROR_INVALID_PARAMETER
     error = nt_status_to_win_error(why)
     return why.value if error == ERROR_MR_MID_NOT_FOUND and why.native.startswith("SEC_E_") else error
 

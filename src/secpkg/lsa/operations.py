@@ -126,13 +126,24 @@ async def package_answer(connection: Connection, package: int, data: bytes, *, k
 
 async def call_other_domain(connection: Connection, package: str | int, data: bytes, domain: str) -> ProtocolReply:
     """LsaCallAuthenticationPackage, passed through: STATUS_PRIVILEGE_NOT_HELD (``trusted_connection_needed``)."""
+    reply = await other_domain_answer(connection, package, data, domain, keep=False)
+    return ProtocolReply(reply.data, status_of(reply.protocol_status))
+
+
+async def other_domain_answer(
+    connection: Connection, package: str | int, data: bytes, domain: str, *, keep: bool
+) -> schema.PackageAnswered:
+    """The same, as it came; with ``keep`` the reply is a return buffer."""
+    if len(domain) > schema.MAX_NAME:
+        raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason="domain_too_long")
     if not connection.link.trusted:
         raise SecurityError(Status.STATUS_PRIVILEGE_NOT_HELD, reason="trusted_connection_needed")
     if len(data) > schema.MAX_SUBMIT_BUFFER:
         raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason="submit_buffer_too_large")
     number, name = (package, "") if isinstance(package, int) else (0, package)
-    reply = await _ask(connection, schema.CallPackage(next_id(), number, data, domain, name), schema.PackageAnswered)
-    return ProtocolReply(reply.data, status_of(reply.protocol_status))
+    return await _ask(
+        connection, schema.CallPackage(next_id(), number, data, domain, name, keep), schema.PackageAnswered
+    )
 
 
 async def adopt(connection: Connection, descriptor: int) -> schema.TokenOpened:

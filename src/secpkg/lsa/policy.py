@@ -10,7 +10,7 @@ from secpkg.contract.status import Status
 from secpkg.ipc.link import run
 from secpkg.lsa import operations
 from secpkg.lsa.client import Lsa
-from secpkg.lsa.handles import connection_of, require_ulong
+from secpkg.lsa.handles import connection_of
 
 
 @floor("lsa_logon", "LsaQueryDomainInformationPolicy")
@@ -20,7 +20,6 @@ def query_domain_information_policy(handle: Lsa, information_class: int) -> tupl
     STATUS_INTERNAL_DB_CORRUPTION. Page: ntsecapi/nf-ntsecapi-lsaquerydomaininformationpolicy.
     """
     connection = connection_of(handle)
-    require_ulong(information_class)
     return Status.STATUS_SUCCESS, run(operations.query_domain_policy(connection, information_class))
 
 
@@ -31,7 +30,6 @@ def set_domain_information_policy(handle: Lsa, information_class: int, informati
     ntsecapi/nf-ntsecapi-lsasetdomaininformationpolicy.
     """
     connection = connection_of(handle)
-    require_ulong(information_class)
     run(operations.set_domain_policy(connection, information_class, information))
     return Status.STATUS_SUCCESS
 

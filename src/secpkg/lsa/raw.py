@@ -13,7 +13,7 @@ from secpkg.ipc.link import run, status_of
 from secpkg.ipc.schema import LoggedOn, SessionData
 from secpkg.lsa import client, operations, return_buffers
 from secpkg.lsa.client import Lsa
-from secpkg.lsa.handles import connection_of, require_ulong
+from secpkg.lsa.handles import connection_of
 from secpkg.lsa.logon_user import logon_user_ex, logon_user_ex_ex_w, logon_user_w
 from secpkg.lsa.policy import (
     query_domain_information_policy,
@@ -93,7 +93,6 @@ def logon_user(
     for LocalGroups over an untrusted connection (R66). Page: ntsecapi/nf-ntsecapi-lsalogonuser.
     """
     connection = connection_of(handle)
-    require_ulong(package)
     try:
         names = (username, domain, password, workstation)
         request = operations.logon_request(
@@ -110,16 +109,22 @@ def logon_user(
 
 @floor("lsa_logon", "LsaCallAuthenticationPackage")
 def call_authentication_package(
-    handle: Lsa, package: int, submit_buffer: Buffer
+    handle: Lsa, package: int, submit_buffer: Buffer, *, domain: str = ""
 ) -> tuple[Status, ProtocolReply | None]:
     """LsaCallAuthenticationPackage: ProtocolStatus counts only when the status is success (R78); the reply's data is
-    freed with LsaFreeReturnBuffer. Page: ntsecapi/nf-ntsecapi-lsacallauthenticationpackage.
+    freed with LsaFreeReturnBuffer. With ``domain``, a trusted connection reaches LsaApCallPackagePassthrough of the
+    package of the same name at that domain's authority (docs/adr/0014). Page:
+    ntsecapi/nf-ntsecapi-lsacallauthenticationpackage.
     """
     connection = connection_of(handle)
-    require_ulong(package)
-    answer = run(operations.package_answer(connection, package, bytes(submit_buffer), keep=True))
-    data = leased_bytes(connection, answer.data, answer.buffer)
-    return Status.STATUS_SUCCESS, ProtocolReply(data, status_of(answer.protocol_status))
+    data = bytes(submit_buffer)
+    if domain:
+        asking = operations.other_domain_answer(connection, package, data, domain, keep=True)
+    else:
+        asking = operations.package_answer(connection, package, data, keep=True)
+    answer = run(asking)
+    leased = leased_bytes(connection, answer.data, answer.buffer)
+    return Status.STATUS_SUCCESS, ProtocolReply(leased, status_of(answer.protocol_status))
 
 
 @floor("lsa_logon", "LsaFreeReturnBuffer")
@@ -146,6 +151,5 @@ def get_logon_session_data(handle: Lsa, logon_id: int) -> tuple[Status, SessionD
     ntsecapi/nf-ntsecapi-lsagetlogonsessiondata.
     """
     connection = connection_of(handle)
-    require_ulong(logon_id)
     data = run(operations.session_data(connection, logon_id, keep=True))
     return Status.STATUS_SUCCESS, leased_session(connection, data)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from secpkg.contract.implements import implements
+from secpkg.contract.floor import floor
 from secpkg.contract.status import Status
 
+ERROR_INVALID_PARAMETER: Final = 87
 ERROR_MR_MID_NOT_FOUND: Final = 317
 
 _S = Status
@@ -97,10 +98,10 @@ WIN_ERRORS: Final[dict[Status, int]] = {
 """Where a Windows error is itself a code of another facility, it is that HRESULT."""
 
 
-@implements("lsa_logon", "LsaNtStatusToWinError")
+@floor("lsa_logon", "LsaNtStatusToWinError", told=lambda _status: ERROR_MR_MID_NOT_FOUND)
 def nt_status_to_win_error(status: int) -> int:
     """LsaNtStatusToWinError: the Windows error, ERROR_MR_MID_NOT_FOUND for what has none. Negative numbers are read as
     the signed form. Page: ntsecapi/nf-ntsecapi-lsantstatustowinerror.
     """
-    known = Status.known(status) if isinstance(status, int) else None
+    known = Status.known(status)
     return ERROR_MR_MID_NOT_FOUND if known is None else WIN_ERRORS.get(known, ERROR_MR_MID_NOT_FOUND)
