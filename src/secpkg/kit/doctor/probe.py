@@ -25,10 +25,9 @@ MAX_ANSWER: Final = 1024 * 1024
 
 
 def probe(module: str, path: str = "", *, limit: float = LIMIT) -> Probe:
-    """Load the LSA half as a worker does: from this Python's own environment, isolated from the user's settings."""
-    command = [sys.executable, "-I", "-m", "secpkg.kit.doctor.probe", "lsa", module, path]
-    environment = {"LANG": "C.UTF-8", "PATH": "/usr/bin:/bin"}
-    answer, died = _run(command, environment, limit)
+    """Load the LSA half with the loader and the limits of a worker, from the places where this process looks."""
+    command = [sys.executable, "-m", "secpkg.kit.doctor.probe", "lsa", module, path]
+    answer, died = _run(command, limit)
     if answer is None:
         return Probe("hung" if died == "hung" else "died", died)
     return msgspec.json.decode(answer, type=Probe)
@@ -41,13 +40,14 @@ def probe_user_half(
     registered: module, distribution, version and digest (hexadecimal).
     """
     command = [sys.executable, "-m", "secpkg.kit.doctor.probe", "user", package, str(capabilities), *half]
-    answer, died = _run(command, None, limit)
+    answer, died = _run(command, limit)
     if answer is None:
         return UserHalf(True, "user_half_import", f"loading the user half of {package} {died}")
     return msgspec.json.decode(answer, type=UserHalf)
 
 
-def _run(command: list[str], environment: dict[str, str] | None, limit: float) -> tuple[bytes | None, str]:
+def _run(command: list[str], limit: float) -> tuple[bytes | None, str]:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     try:
         done = subprocess.run(
             command,

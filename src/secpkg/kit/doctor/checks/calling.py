@@ -12,8 +12,8 @@ from secpkg.kit.doctor.facts import Asking, Facts, LogonRecord, Row
 from secpkg.kit.doctor.model import Check, Evidence
 
 _LOGONS = frozenset({"logon_user", "logon_user_ex", "logon_user_ex2", "logon_user_ex3"})
-_NULL_ENTRY = ("STATUS_NOT_IMPLEMENTED", "SEC_E_UNSUPPORTED_FUNCTION")
-_REFUSED = ("no_such_package",)
+_CALLS = frozenset({"call_package", "call_package_untrusted"})
+_UNKNOWN = "no_such_package"
 
 
 def _names(facts: Facts) -> frozenset[str]:
@@ -44,9 +44,15 @@ def logon_entry_null(facts: Facts) -> Evidence | None:
 def logon_announced_without_function(facts: Facts) -> Evidence | None:
     """It announces LOGON and cannot."""
     for row in facts.own:
-        if Capability(row.capabilities) & Capability.LOGON and row.functions and not frozenset(row.functions) & _LOGONS:
+        announced = row.functions and Capability(row.capabilities) & Capability.LOGON
+        if announced and not frozenset(row.functions) & _LOGONS and not _takes_part(row):
             return Evidence({"package": row.name})
     return None
+
+
+def _takes_part(row: Row) -> bool:
+    """Whether it is asked at other packages' logons, by nobody's name for it (surrogates, filters)."""
+    return any("surrogate" in function or "subauthentication" in function for function in row.functions)
 
 
 def _row(facts: Facts, name: str) -> Row | None:
@@ -88,7 +94,7 @@ def asked_by_another_name(facts: Facts) -> Evidence | None:
     for row in facts.counts.asked:
         # An application that asks for the module's name means its package.
         meant = names[0] if names and row.name == facts.module else nearest(row.name, names)
-        if row.refused and row.reason in _REFUSED and meant:
+        if row.refused and row.reason == _UNKNOWN and meant:
             return Evidence({"asked": row.name, "package": meant}, (_who(row),))
     return None
 
@@ -125,9 +131,9 @@ def _account(record: LogonRecord) -> str:
 
 
 def _told(record: LogonRecord) -> str:
-    details = {**record.claimed, **record.facts}
-    reason = f", {details['reason']}" if details.get("reason") else ""
-    return f"the newest logon on the audit record: {details.get('status', record.status)}{reason}"
+    reasons = dict.fromkeys(str(told["reason"]) for told in (record.facts, record.claimed) if told.get("reason"))
+    details = ", ".join((str(record.claimed.get("status", record.status)), *reasons))
+    return f"the newest logon on the audit record, of {_account(record)}: {details}"
 
 
 account_locked = _restricted(Status.STATUS_ACCOUNT_LOCKED_OUT)
@@ -192,12 +198,16 @@ def logons_elsewhere(facts: Facts) -> Evidence | None:
 
 def never_asked(facts: Facts) -> Evidence | None:
     """Nobody asked for it since the authority started."""
-    if facts.counts is None or not facts.listed or any(_asked(facts)):
+    rows = tuple(row for row in facts.listed if row.state == "loaded" and not _takes_part(row))
+    if facts.counts is None or not rows or any(_asked(facts)):
         return None
-    row = facts.listed[0]
+    row = rows[0]
     others = ", ".join(sorted({asked.name for asked in facts.counts.asked})) or "nothing"
     logs_on = frozenset(row.functions) & _LOGONS
     mend = f'call secpkg.Server("{row.name}") in an application'
+    makes_contexts = frozenset(row.functions) & {"init_lsa_mode_context", "accept_lsa_mode_context"}
+    if frozenset(row.functions) & _CALLS and not makes_contexts:
+        mend = f'call secpkg.lsa.connect().call_authentication_package("{row.name}", b"...") in an application'
     if logs_on:
         mend = f"{facts.secpkg} logon USER --package {shlex.quote(row.name)}"
     return Evidence({"package": row.name, "mend": mend}, (f"asked for since the start: {others}",))

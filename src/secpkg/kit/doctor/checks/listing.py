@@ -37,7 +37,7 @@ def is_known(facts: Facts) -> bool:
 
 def nearest(name: str, names: tuple[str, ...]) -> str:
     """The name that is probably meant, or ""."""
-    folded = {known.casefold(): known for known in names}
+    folded = {known.casefold(): known for known in reversed(names)}
     if name.casefold() in folded:
         return folded[name.casefold()]
     found = difflib.get_close_matches(name.casefold(), folded, 1, LIKENESS)

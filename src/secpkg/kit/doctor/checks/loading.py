@@ -96,8 +96,7 @@ def dependency_missing(facts: Facts) -> Evidence | None:
 
 def hangs_at_load(facts: Facts) -> Evidence | None:
     """Import or SpInitialize does not come to an end."""
-    texts = [text for _package, text in troubles(facts)] + [row.reason for row in facts.listed]
-    for text in texts:
+    for _package, text in troubles(facts):
         if "load_took_too_long" in text:
             return Evidence({}, (text,))
     return Evidence() if facts.probe.stage == "hung" and not facts.listed else None
@@ -119,7 +118,6 @@ initialize_raises = said(r"^SpLsaModeInitialize failed: (?P<text>.*?)" + _AT)
 misspelt = said(r"^(?P<field>\w+): no documented function; is (?P<meant>\w+) meant\?")
 wrong_signature = said(r"^(?P<field>\w+): (?P<text>.*) \(parameters\)$")
 not_async = said(r"^(?P<field>\w+): .*\(not_async\)$")
-not_sync = said(r"^(?P<field>\w+): .*\(not_sync\)$")
 not_a_function = said(r"^(?P<field>\w+): .*is a (?P<kind>\w+) \(not_callable\)$")
 beyond_version = said(r"^(?P<field>\w+) is beyond the interface version that the module returned")
 

@@ -26,6 +26,8 @@ def entry_point_in_wrong_group(facts: Facts) -> Evidence | None:
     if not _missing(facts):
         return None
     for environment in (facts.loading, facts.here):
+        if any(environment.of(group, facts.module) for group in (LSA_MODE, SECURITY_PROVIDER)):
+            continue
         for offer in environment.offers:
             if offer.name == facts.module and offer.group not in (LSA_MODE, SECURITY_PROVIDER):
                 values = {"group": offer.group, "distribution": offer.distribution, "value": offer.value}
