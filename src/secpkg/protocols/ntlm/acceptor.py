@@ -218,7 +218,7 @@ class Presented(Sealed, frozen=True):
         pairs = response.pairs
         sent = self.challenged.challenge.target_info
         if sent is not None:
-            check_echo(sent, pairs)
+            check_echo(sent, pairs, whole=policy.echo)
         policy.check_skew(response.timestamp, now)
         bound = check_bindings(policy.bindings, pairs.channel_bindings, channel.bindings)
         name = check_target_name(policy.target_name, pairs, channel.names)

@@ -77,7 +77,8 @@ class Strength(msgspec.Struct, frozen=True, kw_only=True):
 class AcceptorPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """An acceptor's policy. ``max_skew`` is in seconds, None to not look at the initiator's clock.
 
-    ``empty_domain_in_proof`` accepts initiators that leave the domain out of the response key (3.2.5.1.2).
+    ``echo`` insists on all of our AV pairs in the response: without it a man in the middle can talk an initiator out of
+    its MIC. ``empty_domain_in_proof`` accepts initiators that leave the domain out of the response key (3.2.5.1.2).
     ``loopback`` accepts an initiator that runs on this machine, where MsvAvSingleHost says so.
     """
 
@@ -88,6 +89,7 @@ class AcceptorPolicy(msgspec.Struct, frozen=True, kw_only=True):
     max_skew: int | None = 1800
     ntlm_v1: bool = False
     anonymous: bool = False
+    echo: bool = True
     empty_domain_in_proof: bool = True
     loopback: bool = True
 

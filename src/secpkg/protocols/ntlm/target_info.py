@@ -19,7 +19,6 @@ from .policy import TargetNamePolicy
 
 MAX_FILETIME: Final = (1 << 63) - 1
 _OURS: Final = frozenset((AvId.FLAGS, AvId.SINGLE_HOST, AvId.TARGET_NAME, AvId.CHANNEL_BINDINGS))
-_ECHOED: Final = tuple(int(n) for n in (AvId.NB_COMPUTER_NAME, AvId.NB_DOMAIN_NAME))
 _TIME_HEAD: Final = b"\x07\0\x08\0"
 _END: Final = 4
 
@@ -110,16 +109,19 @@ def answer_pairs(
     return encode_pairs(pairs)
 
 
-def check_echo(sent: AvPairs, answered: AvPairs) -> None:
-    """Rejected(TARGET_INFO_MISMATCH) where the initiator answers somebody else's challenge.
+def check_echo(sent: AvPairs, answered: AvPairs, *, whole: bool) -> None:
+    """Rejected(TARGET_INFO_MISMATCH) where the initiator answers another challenge than ours.
 
-    Names and time that it repeats are those that we sent; one that repeats nothing is old, and is accepted.
+    A pair that it repeats is as we sent it. With `whole` it repeats all of them: a challenge from which the time was
+    taken on the way gets an answer without a MIC, and this is where it shows.
     """
-    for number in _ECHOED:
-        if answered.texts.get(number, sent.texts[number]) != sent.texts[number]:
-            raise Rejected(Reason.TARGET_INFO_MISMATCH, "MS-NLMP 3.1.5.1.2: the names answered are not ours")
-    if answered.timestamp is not None and answered.timestamp != sent.timestamp:
-        raise Rejected(Reason.TARGET_INFO_MISMATCH, "MS-NLMP 3.1.5.1.2: the time answered is not ours")
+    theirs = dict(answered.items)
+    for number, value in sent.items:
+        found = theirs.get(number)
+        if found is None and not whole:
+            continue
+        if found != value:
+            raise Rejected(Reason.TARGET_INFO_MISMATCH, "MS-NLMP 3.1.5.1.2: the AV pairs answered are not those sent")
 
 
 def check_target_name(policy: TargetNamePolicy, answered: AvPairs, names: frozenset[str]) -> str | None:
