@@ -108,6 +108,24 @@ def test_embedded_lists_are_those_of_the_configuration(home: Path) -> None:
     assert cause_of(report) == "not_listed" and str(path) in report.line
 
 
+def test_a_package_by_its_name_where_no_authority_tells_whose_it_is(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = "def initialize(v): return tables(Package('Another Name'))\n"
+    monkeypatch.syspath_prepend(write_module(tmp_path, "module_of_it", body))
+    configure(home, 'security_packages = ["module_of_it"]\n')
+    assert walk(gather("another name")).module == "module_of_it"
+
+
+def test_a_listed_name_that_nobody_offers(home: Path) -> None:
+    path = configure(home, 'security_packages = ["helo", "zzz"]\n')
+    report = walk(gather("helo"))
+    assert cause_of(report) == "listed_name_misspelt", report.line
+    assert f"write hello instead of helo in {path}" in report.line
+    report = walk(gather("zzz"))
+    assert cause_of(report) == "registered_and_gone" and "pip install" in report.line
+
+
 def test_nothing_is_on_any_list(clinic: Clinic) -> None:
     facts = gather("", clinic.daemon.address)
     bare = msgspec.structs.replace(facts, registered=(), providers=(), rows=())

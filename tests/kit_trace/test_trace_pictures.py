@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html.parser import HTMLParser
+from xml.etree import ElementTree
 
 import msgspec
 import pytest
@@ -168,6 +169,7 @@ def test_the_page_is_whole_in_itself() -> None:
     assert not {"script", "link", "img", "iframe", "object"} & set(parser.tags)
     assert "default-src 'none'" in page
     assert parser.tags.count("g") == 9, "an arrow a move"
+    assert len(ElementTree.fromstring(html.svg(REPORTED)).findall("{*}g")) == 9
     for text in ("LsaLogonUser", "SEC_E_LOGON_DENIED", "mic_missing", "a &lt;title&gt;", "5 calls", "1 refused"):
         assert text in page
 

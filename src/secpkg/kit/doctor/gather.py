@@ -77,7 +77,7 @@ def gather(name: str, authority: str | None = None, *, load: bool = True) -> Fac
             facts = _offline(name, configured, reached)
         else:
             facts = _told(name, configured, reached, connection)
-    return _loaded(facts) if load and facts.module else facts
+    return _loaded(_by_loading(facts)) if load and facts.module else facts
 
 
 # --- which authority --------------------------------------------------------------------------------------------------
@@ -284,6 +284,18 @@ def _resolved(facts: Facts) -> Facts:
     for module in facts.loading.names():  # without an authority only loading a module tells its packages
         if module.casefold() == folded:
             return _renamed(facts, module)
+    return facts
+
+
+def _by_loading(facts: Facts) -> Facts:
+    """Without an authority only loading the listed modules tells their packages' names."""
+    known = {facts.module} & {entry.module for entry in facts.registered} or facts.module in facts.loading.names()
+    if known or not facts.name or facts.rows:
+        return facts
+    folded = facts.name.casefold()
+    for entry in facts.registered:
+        if any(row.name.casefold() == folded for row in probe(entry.module, entry.path).rows):
+            return _renamed(facts, entry.module)
     return facts
 
 

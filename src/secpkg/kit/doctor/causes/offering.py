@@ -38,9 +38,15 @@ CAUSES: Final[tuple[Cause, ...]] = (
             f'write {_GROUP} {{module}} = "{{import}}:lsa_mode_initialize" in its pyproject.toml and install it again',
         ),
         (
+            "listed_name_misspelt",
+            offering.listed_name_misspelt,
+            "nobody offers the module {module!r} that is on the list; {suggestion!r} is probably meant",
+            "write {suggestion} instead of {module} in {file}",
+        ),
+        (
             "registered_and_gone",
             offering.registered_and_gone,
-            "module {module} is on a list, and {distribution} is not installed where the authority runs any more",
+            "module {module} is on a list, and {distribution} is not installed where the authority runs",
             "{mend}",
         ),
         (

@@ -69,6 +69,17 @@ def distribution_without_entry_point(facts: Facts) -> Evidence | None:
     return None
 
 
+def listed_name_misspelt(facts: Facts) -> Evidence | None:
+    """It stands on a list under a name that nobody offers, and somebody offers one like it."""
+    if facts.entry is None or facts.entry.distribution or facts.entry.path or not _missing(facts):
+        return None
+    suggestion = nearest(facts.module, facts.loading.names())
+    if not suggestion:
+        return None
+    file = next(iter(facts.configured.files), "secpkg.toml")
+    return Evidence({"suggestion": suggestion, "file": file})
+
+
 def registered_and_gone(facts: Facts) -> Evidence | None:
     """It was there when it was registered."""
     entry = facts.entry
@@ -76,9 +87,11 @@ def registered_and_gone(facts: Facts) -> Evidence | None:
         return None
     where = f"nothing in {entry.path} offers it" if entry.path else f"{facts.loading.python} does not have it"
     mend = f"{facts.secpkg} packages remove {shlex.quote(facts.module)}"
+    distribution = f"{entry.distribution} {entry.version}".strip() or "the distribution that offers it"
     if not entry.path:
-        mend = f"{facts.loading.python} -m pip install {entry.distribution}=={entry.version}"
-    return Evidence({"distribution": f"{entry.distribution} {entry.version}", "mend": mend}, (where,))
+        wanted = f"{entry.distribution}=={entry.version}" if entry.distribution else distribution
+        mend = f"{facts.loading.python} -m pip install {wanted}"
+    return Evidence({"distribution": distribution, "mend": mend}, (where,))
 
 
 def not_installed(facts: Facts) -> Evidence | None:
