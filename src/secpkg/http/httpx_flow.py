@@ -1,0 +1,173 @@
+"""What the auth objects for httpx and httpx2 share: they are alike, and their classes are not each other's.
+
+The library reads each response before the next request goes out, so that the connection is there for the next leg.
+What the application sent is read first: it may be sent more than once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, MutableMapping
+from typing import Final, Generic, Protocol, TypeVar, cast
+
+from secpkg import aio
+from secpkg.contract.status import SecurityError
+from secpkg.http.answering import Answering, Origin, Reply, Send, Start, origin
+from secpkg.http.contexts import BlockingContexts, ByLoop
+from secpkg.sspi.client import Client
+
+
+class _Url(Protocol):
+    @property
+    def scheme(self) -> str: ...
+    @property
+    def host(self) -> str: ...
+    @property
+    def port(self) -> int | None: ...
+
+
+class _Headers(Protocol):
+    def get_list(self, key: str) -> list[str]: ...
+
+
+class _Request(Protocol):
+    @property
+    def url(self) -> _Url: ...
+    @property
+    def headers(self) -> MutableMapping[str, str]: ...
+    def read(self) -> bytes: ...
+    async def aread(self) -> bytes: ...
+
+
+class _Response(Protocol):
+    status_code: int
+
+    @property
+    def headers(self) -> _Headers: ...
+    @property
+    def extensions(self) -> Mapping[str, object]: ...
+    @property
+    def request(self) -> object: ...
+
+
+Rq = TypeVar("Rq", bound=_Request)
+Rs = TypeVar("Rs", bound=_Response)
+
+
+class Flows(Generic[Rq, Rs]):
+    """The two flows of an auth object. ``without_body`` copies a request and leaves its body out."""
+
+    def __init__(self, answering: Answering, without_body: Callable[[Rq], Rq]) -> None:
+        self._answering = answering
+        self._without_body = without_body
+        self.contexts: Final = BlockingContexts(answering)
+        self.by_loop: Final = ByLoop(answering)
+
+    def blocking(self, request: Rq) -> Generator[Rq, Rs, None]:
+        """``sync_auth_flow``."""
+        request.read()
+        asked = _origin(request.url)
+        turn = self.contexts.turn(asked)
+        with turn:
+            pass
+        response = yield request
+        reply = _reply(response, request)
+        if not self._answering.answers(asked, reply):
+            return
+        client: Client | None = None
+        base = cast(Rq, response.request)
+        legs = self._answering.legs(asked, reply)
+        with turn:
+            try:
+                command = next(legs)
+                while True:
+                    if isinstance(command, Send):
+                        sent = self._leg(base, command)
+                        response = yield sent
+                        reply = _reply(response, sent)
+                        base = cast(Rq, response.request) if reply.redirected else base
+                        command = legs.send(reply)
+                        continue
+                    try:
+                        if client is None or isinstance(command, Start):
+                            if client is not None:
+                                client.close()
+                            client = self.contexts.start(cast(Start, command))
+                        stepped = self.contexts.step(client, command)
+                    except SecurityError as error:
+                        command = legs.throw(error)
+                    else:
+                        command = legs.send(stepped)
+            except StopIteration:
+                return
+            finally:
+                base.headers.pop("Authorization", None)
+                if client is not None:
+                    client.close()
+
+    async def awaited(self, request: Rq) -> AsyncGenerator[Rq, Rs]:
+        """``async_auth_flow``, on asyncio."""
+        await request.aread()
+        asked = _origin(request.url)
+        contexts = self.by_loop.here()
+        turn = contexts.turn(asked)
+        async with turn:
+            pass
+        response = yield request
+        reply = _reply(response, request)
+        if not self._answering.answers(asked, reply):
+            return
+        client: aio.Client | None = None
+        base = cast(Rq, response.request)
+        legs = self._answering.legs(asked, reply)
+        async with turn:
+            try:
+                command = next(legs)
+                while True:
+                    if isinstance(command, Send):
+                        sent = self._leg(base, command)
+                        response = yield sent
+                        reply = _reply(response, sent)
+                        base = cast(Rq, response.request) if reply.redirected else base
+                        command = legs.send(reply)
+                        continue
+                    try:
+                        if client is None or isinstance(command, Start):
+                            if client is not None:
+                                await client.close()
+                            client = contexts.start(cast(Start, command))
+                        stepped = await contexts.step(client, command)
+                    except SecurityError as error:
+                        command = legs.throw(error)
+                    else:
+                        command = legs.send(stepped)
+            except StopIteration:
+                return
+            finally:
+                base.headers.pop("Authorization", None)
+                if client is not None:
+                    await client.close()
+
+    def _leg(self, base: Rq, command: Send) -> Rq:
+        request = self._without_body(base) if command.empty else base
+        request.headers["Authorization"] = command.authorization
+        return request
+
+
+def _origin(url: _Url) -> Origin:
+    return origin(url.scheme, url.host, url.port)
+
+
+def _reply(response: _Response, sent: object) -> Reply:
+    stream = response.extensions.get("network_stream")
+    info = getattr(stream, "get_extra_info", None)
+    answered = cast(_Request, response.request)
+    # What belongs to a connection has no place where requests of several share one.
+    multiplexed = response.extensions.get("http_version") not in (None, b"HTTP/1.1", b"HTTP/1.0")
+    return Reply(
+        response.status_code,
+        () if multiplexed else tuple(response.headers.get_list("WWW-Authenticate")),
+        _origin(answered.url),
+        stream,
+        info("ssl_object") if callable(info) else None,
+        answered is not sent,
+    )
