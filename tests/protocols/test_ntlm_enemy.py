@@ -83,7 +83,6 @@ def test_every_flipped_bit_is_refused(leg: str) -> None:
 def test_flipped_bits_without_a_mic_change_no_identity() -> None:
     """Where no MIC protects it the proof still holds user, domain, nonces and AV pairs."""
     policy = AcceptorPolicy(mic=MicPolicy.WHEN_PROMISED, echo=False)
-    hidden = {"policy": policy}
 
     def no_time(leg: str, message: bytes) -> bytes:
         return message.replace(b"\x07\0\x08\0", b"\x77\0\x08\0") if leg == "challenge" else message
@@ -103,7 +102,7 @@ def test_flipped_bits_without_a_mic_change_no_identity() -> None:
             return flip(original, bit) if leg == "authenticate" else no_time(leg, original)
 
         try:
-            _, theirs = exchange(tamper, **hidden)
+            _, theirs = exchange(tamper, policy=policy)
         except Rejected as rejected:
             assert rejected.reason in NAMED
             continue

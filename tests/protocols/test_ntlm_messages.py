@@ -86,11 +86,11 @@ def test_authenticate_round_trip(
     )
     read = Authenticate.parse(token)
     assert (read.domain, read.user, read.workstation, read.version) == (domain, user, workstation, version)
-    assert (read.lm_response, read.nt_response, read.encrypted_session_key) == (lm, nt, bytes(16))
+    assert [bytes(v) for v in (read.lm_response, read.nt_response, read.encrypted_session_key)] == [lm, nt, bytes(16)]
     assert read.mic == (bytes(16) if mic else None)
     if mic:
         signed = Authenticate.parse(with_mic(token, bytes(range(16))))
-        assert signed.mic == bytes(range(16))
+        assert signed.raw[72:88] == bytes(range(16))
         assert signed.without_mic() == token
 
 
@@ -178,9 +178,9 @@ def test_limits() -> None:
     padding = bytes(MAX_MESSAGE + 1)
     messages = recorded()
     for name, kind in (("negotiate", Negotiate), ("challenge", Challenge), ("authenticate", Authenticate)):
-        kind.parse((messages[name] + padding)[:MAX_MESSAGE])  # type: ignore[attr-defined]
+        kind.parse((messages[name] + padding)[:MAX_MESSAGE])
         with pytest.raises(Rejected) as caught:
-            kind.parse((messages[name] + padding)[: MAX_MESSAGE + 1])  # type: ignore[attr-defined]
+            kind.parse((messages[name] + padding)[: MAX_MESSAGE + 1])
         assert caught.value.reason is Reason.TOO_LONG
     many = [(1000 + number, b"") for number in range(65)]
     assert len(AvPairs.build(many[:64]).items) == 64

@@ -33,6 +33,7 @@ from secpkg.protocols.ntlm import (
 )
 from secpkg.protocols.ntlm import flags as f
 from secpkg.protocols.ntlm.hashes import upper
+from secpkg.protocols.ntlm.md5 import hmac_md5
 from secpkg.protocols.ntlm.policy import TICKS
 from secpkg.protocols.ntlm.transitions import CONNECTION, diagram
 
@@ -138,6 +139,24 @@ def test_wrong_password_and_unknown_user_are_the_same_refusal() -> None:
     decoy = decoy_nt_hash(bytes(range(16)), "alice", "example")
     assert decoy == decoy_nt_hash(bytes(range(16)), "ALICE", "EXAMPLE") != decoy_nt_hash(bytes(16), "alice", "example")
     assert refused(nt_hash=decoy) is Reason.PROOF_MISMATCH
+
+
+def test_an_unknown_user_takes_the_same_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many hashes over as many bytes for a decoy as for a wrong password."""
+    work: list[tuple[int, int]] = []
+
+    def counted(key: bytes, data: bytes) -> bytes:
+        work.append((len(key), len(data)))
+        return hmac_md5(key, data)
+
+    monkeypatch.setattr("secpkg.protocols.ntlm.hashes.hmac_md5", counted)
+    done = []
+    for nt_hash in (bytes(16), decoy_nt_hash(bytes(16), "Alice", "EXAMPLE")):
+        work.clear()
+        assert refused(nt_hash=nt_hash) is Reason.PROOF_MISMATCH
+        done.append(list(work))
+    assert done[0] == done[1]
+    assert len(done[0]) > 4
 
 
 def test_user_without_case_domain_with_case() -> None:
@@ -296,6 +315,7 @@ def test_anonymous() -> None:
         (AcceptorPolicy(anonymous=True, strength=Strength(integrity=True)), Reason.INTEGRITY_MISSING),
         (AcceptorPolicy(anonymous=True, mic=MicPolicy.REQUIRE), Reason.MIC_MISSING),
         (AcceptorPolicy(anonymous=True, bindings=BindingPolicy.REQUIRE), Reason.BINDING_REQUIRED),
+        (AcceptorPolicy(anonymous=True, target_name=TargetNamePolicy.REQUIRE), Reason.TARGET_NAME_MISSING),
     ):
         with pytest.raises(Rejected) as caught:
             attempt(policy)

@@ -42,7 +42,7 @@ from .hashes import mic, nt_proof, ntowf_v2, rc4k, session_base_key
 from .legacy import key_exchange_key_v1, nt_response_v1, session_base_key_v1
 from .messages import OEM_CODE_PAGE, Version
 from .negotiate import Negotiate
-from .policy import AcceptorPolicy, MicPolicy
+from .policy import AcceptorPolicy, MicPolicy, TargetNamePolicy
 from .responses import NONCE_SIZE, NtlmV1Response, NtlmV2Response, is_anonymous, read_response
 from .target_info import TargetInfo, check_echo, check_target_name
 from .transitions import CONNECTION, Message, State, Table, advance
@@ -80,7 +80,7 @@ class Acceptor(msgspec.Struct, frozen=True, kw_only=True):
 
     def start(self, negotiate: bytes | memoryview, *, server_challenge: bytes, now: int) -> "tuple[Challenged, bytes]":
         """The CHALLENGE_MESSAGE (3.2.5.1.1). `server_challenge` is 8 fresh bytes of entropy, `now` a FILETIME."""
-        advance(CONNECTION, self.state, Message.NEGOTIATE)
+        state = advance(CONNECTION, self.state, Message.NEGOTIATE)
         token = bytes(negotiate)
         asked = Negotiate.parse(token, oem=self.oem).flags
         if asked & DATAGRAM:
@@ -96,16 +96,24 @@ class Acceptor(msgspec.Struct, frozen=True, kw_only=True):
             flags |= REQUEST_TARGET
         # The challenge's own version is announced to who announced one (3.2.5.1.1).
         version = self.version if asked & VERSION else None
-        return self._challenge(flags, version, token, CONNECTION, server_challenge, now)
+        return self._challenge(flags, version, token, CONNECTION, state, server_challenge, now)
 
     def start_datagram(self, *, server_challenge: bytes, now: int) -> "tuple[Challenged, bytes]":
         """The CHALLENGE_MESSAGE of a connectionless exchange (3.2.5.2.1), which offers everything."""
         flags = _GRANTED & ~IDENTIFY | DATAGRAM | UNICODE | REQUEST_TARGET
-        return self._challenge(flags, self.version, b"", DATAGRAM_TABLE, server_challenge, now)
+        return self._challenge(flags, self.version, b"", DATAGRAM_TABLE, self.state, server_challenge, now)
 
     def _challenge(
-        self, flags: int, version: Version | None, negotiate: bytes, table: Table, server_challenge: bytes, now: int
+        self,
+        flags: int,
+        version: Version | None,
+        negotiate: bytes,
+        table: Table,
+        state: State,
+        server_challenge: bytes,
+        now: int,
     ) -> "tuple[Challenged, bytes]":
+        advance(table, state, Message.CHALLENGE)
         self.policy.strength.check(flags)
         if len(server_challenge) != CHALLENGE_SIZE:
             raise bad_argument("MS-NLMP 2.2.1.2: ServerChallenge is 8 bytes")
@@ -143,8 +151,7 @@ class Challenged(Sealed, frozen=True):
         if isinstance(response, NtlmV1Response):
             if not (policy.ntlm_v1 and flags & EXTENDED_SESSIONSECURITY):
                 raise Rejected(Reason.NTLM_V1, "MS-NLMP 2.2.2.6: an NTLMv1 response is refused")
-            if policy.mic is MicPolicy.REQUIRE:
-                raise Rejected(Reason.MIC_MISSING, "an NTLMv1 response cannot promise a MIC")
+            _nothing_proved(policy)
         policy.strength.check(flags)
         if flags & KEY_EXCH and flags & PROTECTION and len(message.encrypted_session_key) != SESSION_KEY_SIZE:
             raise Rejected(Reason.FIELD_LENGTH, "MS-NLMP 2.2.1.3: EncryptedRandomSessionKey is 16 bytes")
@@ -161,10 +168,7 @@ class Challenged(Sealed, frozen=True):
             raise Rejected(Reason.ANONYMOUS, "this acceptor refuses anonymous initiators")
         if policy.strength.integrity or policy.strength.confidentiality:
             raise Rejected(Reason.INTEGRITY_MISSING, "MS-NLMP 3.4: anonymous users have no session security")
-        if policy.mic is MicPolicy.REQUIRE:
-            raise Rejected(Reason.MIC_MISSING, "an anonymous initiator cannot promise a MIC")
-        if policy.bindings is BindingPolicy.REQUIRE:
-            raise Rejected(Reason.BINDING_REQUIRED, "this acceptor requires channel bindings")
+        _nothing_proved(policy)
         session = Session(message.flags, bytes(SESSION_KEY_SIZE)).without_protection()
         return Done("", "", message.workstation, session, anonymous=True)
 
@@ -212,7 +216,6 @@ class Presented(Sealed, frozen=True):
             exported = rc4k(key_exchange_key, message.encrypted_session_key)
         session = Session(message.flags, exported)
         if isinstance(response, NtlmV1Response):
-            check_bindings(policy.bindings, None, channel.bindings)
             return Done(self.user, self.domain, self.workstation, session)
         protected = self._check_mic(exported, response)
         pairs = response.pairs
@@ -247,6 +250,16 @@ class Presented(Sealed, frozen=True):
         if policy.mic is MicPolicy.REQUIRE or (policy.mic is MicPolicy.WHEN_ABLE and able):
             raise Rejected(Reason.MIC_MISSING, "this acceptor requires a MIC")
         return False
+
+
+def _nothing_proved(policy: AcceptorPolicy) -> None:
+    """Rejected where `policy` asks for what only AV pairs can say, of an initiator that sends none."""
+    if policy.mic is MicPolicy.REQUIRE:
+        raise Rejected(Reason.MIC_MISSING, "this acceptor requires a MIC")
+    if policy.bindings is BindingPolicy.REQUIRE:
+        raise Rejected(Reason.BINDING_REQUIRED, "this acceptor requires channel bindings")
+    if policy.target_name is TargetNamePolicy.REQUIRE:
+        raise Rejected(Reason.TARGET_NAME_MISSING, "this acceptor requires a target name")
 
 
 def check_v2(

@@ -204,7 +204,7 @@ class NegotiateSent(Sealed, frozen=True):
 
     def _open(self, challenge: bytes | memoryview) -> tuple[Challenge, int]:
         """The challenge, and the flags that it and the request have in common."""
-        advance(self.table, self.state, Message.CHALLENGE)
+        advance(self.table, advance(self.table, self.state, Message.CHALLENGE), Message.AUTHENTICATE)
         received = Challenge.parse(challenge, oem=self.initiator.oem)
         offered = received.flags
         if (offered ^ self.request) & DATAGRAM:
