@@ -13,18 +13,19 @@ import pytest
 from click.testing import CliRunner
 
 from secpkg.cli.__main__ import cli
+from secpkg.kit.lab.project import find
 from secpkg.kit.new import ROLES, NewFault, Role, make, names_of
 
 RULES = "E,F,W,I,B,UP,SIM,RUF,PL"
 IGNORED = "PLR0904,PLR0911,PLR0912,PLR0913,PLR0917,PLR2004,PLC0415"
 
 
-def run(directory: Path, *command: str, path: Path | None = None) -> str:
+def run(directory: Path, *command: str, path: Path | None = None, patience: float = 110) -> str:
     environment = {**os.environ, "PYTEST_ADDOPTS": ""}
     if path is not None:
         environment["PYTHONPATH"] = str(path)
     done = subprocess.run(
-        command, cwd=directory, env=environment, capture_output=True, text=True, timeout=110, check=False
+        command, cwd=directory, env=environment, capture_output=True, text=True, timeout=patience, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -69,6 +70,20 @@ def test_it_installs_is_typed_and_passes_its_own_tests(role: Role, tmp_path: Pat
     assert " passed" in tested and "skipped" not in tested
     make("Badge", role, tmp_path / "again")
     run(tmp_path / "again", sys.executable, "-m", "mypy", "--cache-dir", os.devnull, path=site)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("role", ROLES)
+def test_it_passes_the_conformance_kit(role: Role, tmp_path: Path) -> None:
+    """Every rule that binds it is tried and kept, and every attack of a quick run fails."""
+    make("Badge", role, tmp_path / "badge")
+    (subject,) = find(str(tmp_path / "badge"), tmp_path)
+    command = (sys.executable, "-m", "secpkg.cli", "check", "badge", "--quick", "--json")
+    report = json.loads(run(tmp_path, *command, path=Path(subject.path), patience=280))
+    outcomes = {rule["rule"]: rule["outcome"] for rule in report["rules"]}
+    assert set(outcomes.values()) <= {"kept", "not applicable", "not tried"}
+    assert sum(outcome == "kept" for outcome in outcomes.values()) >= 25
 
 
 @pytest.mark.parametrize(

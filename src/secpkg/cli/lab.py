@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 
 import click
@@ -27,6 +28,7 @@ def command(modules: tuple[str, ...], once: bool, as_json: bool) -> None:
     MODULE is the name of an installed module, or the directory of a project; without one, the project here. Needs no
     root; ends with Ctrl-C, and leaves nothing behind.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what stops it leaves nothing behind
     tell: Callable[[LabEvent], None] = _tell_json if as_json else _tell
     try:
         names = modules or default_names()

@@ -36,4 +36,5 @@ def command(name: str, role: Role, directory: Path | None, as_json: bool) -> Non
     for decision in made.decisions:
         output.say(f"  {decision.number}  {decision.file}:{decision.line}")
     module = made.names.module
-    output.say(f"next: pip install -e '{made.directory}[test]', then pytest there, secpkg check {module}, secpkg lab")
+    output.say(f"try it: secpkg lab {made.directory}")
+    output.say(f"then: pip install -e '{made.directory}[test]'; pytest and mypy there; secpkg check {module}")

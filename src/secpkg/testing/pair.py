@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypedDict
 
 from secpkg.contract.status import SecurityError
 from secpkg.contract.values import Buffer
@@ -19,6 +19,21 @@ from secpkg.testing.lab import LabAuthority
 
 MAX_LEGS: Final = 32
 """Legs after which a handshake is taken to have no end."""
+
+
+class PairOptions(TypedDict, total=False):
+    """What a `Pair` is made with, beside lab and package."""
+
+    username: str | None
+    domain: str
+    password: str | None
+    target: str | None
+    credential: Credential | None
+    server_credential: Credential | None
+    channel_bindings: bytes | None
+    server_bindings: bytes | None
+    requirements: int
+    server_requirements: int
 
 
 class Pair:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
 import pytest
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from secpkg.testing.clock import FrozenClock
     from secpkg.testing.entropy import SeededEntropy
     from secpkg.testing.lab import LabAuthority
-    from secpkg.testing.pair import Pair
+    from secpkg.testing.pair import Pair, PairOptions
 
 _OPTION = "--secpkg-record"
 
@@ -64,8 +64,8 @@ def secpkg_pair(secpkg_lab: LabAuthority) -> Iterator[Callable[..., Pair]]:
 
     made: list[Pair] = []
 
-    def pair(package: str, **arguments: Any) -> Pair:
-        made.append(Pair(secpkg_lab, package, **arguments))
+    def pair(package: str, **options: Unpack[PairOptions]) -> Pair:
+        made.append(Pair(secpkg_lab, package, **options))
         return made[-1]
 
     yield pair

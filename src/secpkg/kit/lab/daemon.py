@@ -19,6 +19,14 @@ from secpkg.lsa import Lsa, register_logon_process
 DOMAIN: Final = "LAB"
 USER: Final = "alice"
 _STOP: Final = 10.0
+_START: Final = """\
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG: it ends with the lab, however that ends
+if os.getppid() != int(sys.argv.pop(1)):
+    sys.exit(1)
+from secpkg.cli.__main__ import main
+main()
+"""
 
 
 class LabFault(Exception):
@@ -53,7 +61,8 @@ class LabDaemon:
 
     def _start(self) -> None:
         read, write = os.pipe()
-        command = [sys.executable, "-m", "secpkg.cli", "authority", "run", "--dir", str(self.root / "authority")]
+        command = [sys.executable, "-c", _START, str(os.getpid())]
+        command += ["authority", "run", "--dir", str(self.root / "authority")]
         # Packages run as whoever runs the lab: it is theirs, and nobody may be able to read where the source stands.
         command += ["--domain", DOMAIN, "--accounts", "memory", "--worker-uid", str(os.geteuid())]
         with open(self.root / "errors", "ab") as errors:
