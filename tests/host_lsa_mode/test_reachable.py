@@ -371,9 +371,7 @@ def test_arguments_of_a_wrong_type_number_or_size(lab: Reached, name: str) -> No
         elif isinstance(argument, str):
             wrong = (*wrong, "x" * 1025, 1, b"x")
         elif isinstance(argument, int) and SIGNATURES[name].parameters[place] != "logon_id":
-            wrong = (*wrong, 2**32, 2**63, "x", None)
-            if not isinstance(argument, CredentialUse):  # of flags, -1 is all of them
-                wrong = (*wrong, -1)
+            wrong = (*wrong, 2**32, 2**63, -1, -5, -(2**40), "x", None)
         bad += [(*good[:place], value, *good[place + 1 :]) for value in wrong]
     if good:
         bad.append(good[:-1])

@@ -112,7 +112,7 @@ class Dispatcher:
             raise unsupported("acquire_credentials_handle")
         if package.draining:
             raise SecurityError(Status.SEC_E_SECPKG_NOT_FOUND, reason="package_draining")
-        if not use & CredentialUse.BOTH:
+        if not 0 < use <= 0xFFFF_FFFF or not use & CredentialUse.BOTH:
             raise SecurityError(Status.SEC_E_UNSUPPORTED_FUNCTION, reason="credential_use_unknown")
         if logon_id is not None and logon_id != channel.caller.logon_id and not channel.caller.has_tcb_privilege:
             raise SecurityError(Status.SEC_E_NOT_OWNER, reason="logon_id_needs_tcb")  # R144

@@ -131,12 +131,21 @@ def arguments_of(found: Reach, signature: Signature, raw: msgspec.Raw, channel: 
     SEC_E_NO_CREDENTIALS for the own one of a caller that presented none.
     """
     arguments = list(signature.decode_arguments(raw))
+    if any(isinstance(argument, enum.Flag) for argument in arguments):
+        _require_as_sent(arguments, raw)
     for place, name in enumerate(signature.parameters):
         if name == _LUID and found.own_session:
             arguments[place] = _session(arguments[place], channel)
         else:
             _check(name, arguments[place])
     return tuple(arguments)
+
+
+def _require_as_sent(arguments: list[object], raw: msgspec.Raw) -> None:
+    """A negative number would become all the flags that it has as bits."""
+    for argument, sent in zip(arguments, msgspec.msgpack.decode(raw), strict=True):
+        if isinstance(argument, enum.Flag) and argument.value != sent:
+            raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason="flags_out_of_range")
 
 
 def _session(logon_id: object, channel: Channel) -> int:
