@@ -7,8 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from secpkg.accounts.model import restriction
 from secpkg.authority.audit import Fact
 from secpkg.authority.fanout import MAX_SUPPLEMENTAL, visible_to
+from secpkg.authority.principals import counted_name, origin_of
 from secpkg.authority.targets import PackageTarget
 from secpkg.contract.flags import LogonType, PrimaryCredentialFlag
 from secpkg.contract.requests import Request
@@ -111,7 +115,9 @@ async def change_password(authority: LocalSecurityAuthority, origin: Origin, pri
     PRIMARY_CRED_CLEAR_PASSWORD (docs/adr/0018). Everything else is as `set_password`.
 
     STATUS_PRIVILEGE_NOT_HELD for a module to which the operator granted no clear passwords (lock 4),
-    STATUS_NO_SUCH_DOMAIN for another domain's account, STATUS_INVALID_PARAMETER without a password.
+    STATUS_NO_SUCH_DOMAIN for another domain's account, STATUS_INVALID_PARAMETER without a password. While a delay runs
+    a right proof is as good as a wrong one (lock 9): STATUS_WRONG_PASSWORD; after it STATUS_ACCOUNT_RESTRICTION for an
+    account that nobody may use. A password that must be changed is no restriction here.
     """
     entry = authority.packages.entry(origin.package_id)
     if not entry.primary_credentials:
@@ -122,4 +128,25 @@ async def change_password(authority: LocalSecurityAuthority, origin: Origin, pri
         raise SecurityError(Status.STATUS_NO_SUCH_DOMAIN, reason="account_of_another_domain")
     facts: dict[str, Fact] = {"account_name": primary.downlevel_name, "logon_id": 0}
     authority.audit.append("update_credentials", caller=origin.call, package=entry.name, facts=facts)
-    await set_password(authority, origin.call, primary.downlevel_name, primary.password)
+    where = origin_of(origin.call, "")
+    name = counted_name(authority.store, primary.downlevel_name)
+    try:
+        _require_usable(authority, name, where)
+    except SecurityError as failed:
+        authority.record_quietly("set_password", failed, entry.name, claimed=False, account_name=name)
+        raise
+    await set_password(authority, origin.call, name, primary.password)
+    authority.store.record_success(name, where)
+
+
+def _require_usable(authority: LocalSecurityAuthority, name: str, where: str) -> None:
+    now = authority.clock()
+    if authority.store.lockout(name, where, now) > 0:
+        raise SecurityError(Status.STATUS_WRONG_PASSWORD, reason="lockout_delay")
+    account = authority.store.find(name)
+    if account is None:
+        raise SecurityError(Status.STATUS_NO_SUCH_USER, reason="no_such_user")
+    anywhere = msgspec.structs.replace(account, must_change=False, logon_hours=None, workstations=())
+    rule = restriction(anywhere, now)
+    if rule is not None:
+        raise SecurityError(Status.STATUS_ACCOUNT_RESTRICTION, substatus=rule, reason=rule.native.lower())

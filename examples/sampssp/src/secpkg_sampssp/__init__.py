@@ -22,7 +22,6 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from secpkg.contract import (
     Acquired,
-    AscReq,
     AscRet,
     AuthIdentity,
     Call,
@@ -47,6 +46,7 @@ from secpkg.contract import (
     Status,
     Step,
 )
+from secpkg.contract.channel_bindings import judge
 from secpkg.contract.security_provider import SecurityProvider
 from secpkg.contract.values import NEVER
 from secpkg_sampssp import protection
@@ -205,9 +205,9 @@ class SampSSP:
             return Refused(Status.SEC_E_NO_CREDENTIALS, reason="not_inbound")
         if credential.name and credential.name != target:
             return Refused(Status.SEC_E_WRONG_PRINCIPAL, reason="another_target")
-        spared = theirs == _NO_BINDINGS and request.requirements & AscReq.ALLOW_MISSING_BINDINGS  # R234
-        if not spared and not hmac.compare_digest(theirs, _bindings(request)):
-            return Refused(Status.SEC_E_BAD_BINDINGS, reason="bindings_mismatch")
+        bound = judge(request.channel_bindings or b"", theirs, requirements=request.requirements, digest=_digest)
+        if bound.status.is_error:
+            return Refused(bound.status, reason=bound.result.native)
         # A name without a key is answered too, with a proof that fits no key.
         key = credential.keys.get(name) or call.entropy(32)
         transcript = opening + b"SSP2" + call.entropy(32)
@@ -269,7 +269,11 @@ class SampSSP:
 def _bindings(request: ContextRequest) -> bytes:
     """Of the channel bindings (R233); empty ones and zeros are none."""
     data = request.channel_bindings
-    return hashlib.sha256(data).digest() if data and any(data) else _NO_BINDINGS
+    return _digest(data) if data and any(data) else _NO_BINDINGS
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
 
 
 def _agreed(agreed: bool) -> None:

@@ -72,6 +72,18 @@ class Challenged(Sealed, frozen=True):
     nonce: bytes
     verifier: Verifier
 
+    def bound(self, client_final: bytes) -> ChannelBinding | None:
+        """What the initiator says that it is bound to; not before `receive` has accepted it as expected is that proved.
+
+        For acceptors that take a channel which they do not see, or only want to know. None: nothing. Raises Rejected.
+        """
+        advance(self.state, classify(client_final))
+        final = ClientFinal.parse(client_final, self.verifier.mechanism.size)
+        name, header = self.first.binding_name, self.first.gs2_header
+        if name is None or not final.channel_binding.startswith(header):
+            return None
+        return ChannelBinding(name, final.channel_binding[len(header) :])
+
     def receive(
         self, client_final: bytes, *, expected: Sequence[ChannelBinding] | None, policy: BindingPolicy
     ) -> tuple[Done, bytes]:

@@ -15,10 +15,11 @@ from secpkg.contract import (
     PackageInfo,
 )
 from secpkg_hello.lsa_mode.ap import LogonHalf
+from secpkg_hello.lsa_mode.passwords import PasswordHalf
 from secpkg_hello.lsa_mode.ssp import ContextHalf
 
 
-class Hello(LogonHalf, ContextHalf):
+class Hello(LogonHalf, PasswordHalf, ContextHalf):
     """The LSA half: one object per authority."""
 
     info = PackageInfo(
@@ -37,4 +38,4 @@ class Hello(LogonHalf, ContextHalf):
 
 def lsa_mode_initialize(version: InterfaceVersion) -> ModuleTables:
     """SpLsaModeInitialize."""
-    return ModuleTables(InterfaceVersion.V1, (Hello(),))
+    return ModuleTables(InterfaceVersion.V4, (Hello(),))  # that of SpChangeAccountPassword

@@ -28,6 +28,7 @@ from secpkg.contract.values import NEVER
 from secpkg.protocols import scram
 from secpkg.protocols.scram import Fault, Reason, Rejected
 from secpkg_hello.lsa_mode.accounts import SALTED, WRONG_PASSWORD, Accounts, account_part, credential_key, qualified
+from secpkg_hello.lsa_mode.bindings import binding_of, expected
 from secpkg_hello.packed_context import PackedContext
 
 MAX_ITERATIONS = 100_000
@@ -47,7 +48,6 @@ _STATUS = {
     Reason.BAD_ARGUMENT: Status.SEC_E_BAD_BINDINGS,
     Reason.DOWNGRADE: Status.SEC_E_BAD_BINDINGS,
 }
-_TLS = (scram.TLS_EXPORTER, scram.TLS_SERVER_END_POINT, scram.TLS_UNIQUE)
 
 
 class Credential:
@@ -135,7 +135,7 @@ class ContextHalf(Accounts):
                 if not credential.use & CredentialUse.OUTBOUND:
                     return Refused(Status.SEC_E_NO_CREDENTIALS, reason="not_outbound")
                 opened, token = scram.Initiator().start(
-                    credential.name, scram.printable_nonce(call.entropy(18)), _binding(request),
+                    credential.name, scram.printable_nonce(call.entropy(18)), binding_of(request.channel_bindings),
                     supports_binding=request.channel_bindings is not None,
                 )  # fmt: skip
                 return Continue(token, Handshake(opened, credential.name))
@@ -172,9 +172,7 @@ class ContextHalf(Accounts):
 
     async def _finish(self, call: Call, context: Handshake, state: scram.Challenged, request: ContextRequest) -> Step:
         try:
-            binding = _binding(request)
-            required = binding is not None and not request.requirements & AscReq.ALLOW_MISSING_BINDINGS  # R234
-            policy = scram.BindingPolicy.REQUIRE if required else scram.BindingPolicy.WHEN_SUPPORTED
+            binding, policy, mismatch = expected(state, request)
             done, token = state.receive(request.token, expected=[binding] if binding else None, policy=policy)
             if context.auth is None or context.reason != WRONG_PASSWORD:
                 raise Rejected(Reason.PROOF_MISMATCH, "a decoy has no password")
@@ -183,6 +181,8 @@ class ContextHalf(Accounts):
             status = Status.STATUS_LOGON_FAILURE if refused.status is Status.SEC_E_LOGON_DENIED else refused.status
             await self.authority.audit_logon(LogonAudit(status, context.name, reason=refused.reason))
             return refused
+        if mismatch:  # R238
+            await self.authority.audit_logon(LogonAudit(Status.SEC_E_BAD_BINDINGS, context.name, reason=mismatch))
         try:
             converted = await self.authority.convert_auth_data_to_token(context.auth)
         except SecurityError as error:
@@ -196,18 +196,6 @@ class ContextHalf(Accounts):
         """SpDeleteContext: the LSA half of a finished context is nothing."""
         if context is not None:
             context.take()
-
-
-def _binding(request: ContextRequest) -> scram.ChannelBinding | None:
-    """SSPI's application data is ``tls-...:data``; other data is bound as it is. Empty and zeros are no binding."""
-    data = request.channel_bindings
-    if not data or not any(data):
-        return None
-    prefix, _, rest = data.partition(b":")
-    for name in _TLS:
-        if prefix == name.encode() and rest:
-            return scram.ChannelBinding(name, rest)
-    return scram.ChannelBinding("application-data", data)
 
 
 def _refused(rejected: Rejected, requirements: int = 0, why: str = "") -> Refused:
