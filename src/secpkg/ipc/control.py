@@ -199,4 +199,12 @@ class Traced(Message, frozen=True):
     account: str = ""
 
 
-Report = Loaded | LoadFailed | LsaCall | PackageResult | PackageFailed | ChannelClosed | Drained | Unload | Traced
+class TracedCalls(Message, frozen=True):
+    """Observed calls, those of a few milliseconds together: to wake the authority for each would cost more than most of
+    them take. They come before the end of the channel or the call that they belong to.
+    """
+
+    calls: tuple[Traced, ...]
+
+
+Report = Loaded | LoadFailed | LsaCall | PackageResult | PackageFailed | ChannelClosed | Drained | Unload | TracedCalls

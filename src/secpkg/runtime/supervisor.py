@@ -45,7 +45,7 @@ from secpkg.ipc.control import (
     Report,
     SetTrace,
     Stop,
-    Traced,
+    TracedCalls,
     Unload,
 )
 from secpkg.ipc.poll import Loop, Peer, Source, Timer
@@ -350,9 +350,10 @@ class WorkerPort:
             self.events.loaded((), report.reason)
             self._fail_queued("module_broken")
             self.kill("broken")
-        elif isinstance(report, Traced):
-            process = self._process
-            self.events.traced(0 if process is None else process.pid, attributed(report, traffic.caller_of(report)))
+        elif isinstance(report, TracedCalls):
+            process = 0 if self._process is None else self._process.pid
+            for call in report.calls:
+                self.events.traced(process, attributed(call, traffic.caller_of(call)))
         elif isinstance(report, Drained):
             self.events.drained(report.package)
         elif isinstance(report, ChannelClosed):

@@ -57,6 +57,8 @@ from secpkg.ipc.control import (
     PackageResult,
     SetTrace,
     Stop,
+    Traced,
+    TracedCalls,
     Unload,
 )
 from secpkg.ipc.errors import FrameRefused
@@ -72,6 +74,10 @@ from secpkg.runtime.scheduling import LoopScheduler
 
 _decode_control: Final = msgspec.msgpack.Decoder(Control).decode
 STAMP_SIZE: Final = struct.calcsize("d")
+TRACE_GATHER: Final = 0.005
+"""Seconds that an observed call may wait for others before it is reported."""
+TRACE_MOST: Final = 64
+"""Observed calls in one report; they fit into a frame."""
 _DEFAULT_TIMEOUT: Final = 30.0
 _PR_SET_DUMPABLE: Final = 4
 _PR_SET_NO_NEW_PRIVS: Final = 38
@@ -117,6 +123,7 @@ class Application(Peer):
         worker.clients.gone(self._channel.number)
         worker.module.dispatcher.close(self._channel)
         worker.unstamp()
+        worker.tell_traced()
         worker.authority.send(encode(ChannelClosed(self._channel.number)))
         worker.report_drained()
 
@@ -214,6 +221,7 @@ class Worker:
         self.clients = WorkerClients(self.scheduler, self._send)
         self.module = self._module(_DEFAULT_TIMEOUT)
         self._draining: set[int] = set()
+        self._traced: list[Traced] = []
         self.page: memoryview[float] = memoryview(bytearray(STAMP_SIZE)).cast("d")
         """The shared page as one number: when the piece of the package's code began that runs, 0 while none does."""
         self.forked = False
@@ -317,6 +325,7 @@ class Worker:
         number = message.id
 
         def done(value: object, error: BaseException | None) -> None:
+            self.tell_traced()
             if error is not None:
                 failure = as_security_error(error)
                 self.authority.send(encode(PackageFailed(number, failure.status, failure.substatus, failure.reason)))
@@ -348,7 +357,17 @@ class Worker:
         self.module.surroundings.observer = self._observe if on else None
 
     def _observe(self, event: TraceEvent) -> None:
-        self.authority.send(encode(traced(event)))
+        if not self._traced:
+            self.loop.call_at(self.loop.clock() + TRACE_GATHER, self.tell_traced)
+        self._traced.append(traced(event))
+        if len(self._traced) >= TRACE_MOST:
+            self.tell_traced()
+
+    def tell_traced(self) -> None:
+        """Report what was observed since the last time."""
+        if self._traced:
+            calls, self._traced = tuple(self._traced), []
+            self.authority.send(encode(TracedCalls(calls)))
 
     def drain(self, package_id: int) -> None:
         """No new contexts and credentials of this package."""
