@@ -147,7 +147,7 @@ class Challenged(Sealed, frozen=True):
             raise Rejected(Reason.DATAGRAM_MISMATCH, "MS-NLMP 2.2.2.5 F: both sides are connectionless, or none")
         if flags & ANONYMOUS or is_anonymous(message.user, message.lm_response, message.nt_response):
             return self._anonymous(message)
-        response = read_response(message.lm_response, message.nt_response)
+        response = read_response(message.lm_response, message.nt_response, self.challenge.target_info)
         if isinstance(response, NtlmV1Response):
             if not (policy.ntlm_v1 and flags & EXTENDED_SESSIONSECURITY):
                 raise Rejected(Reason.NTLM_V1, "MS-NLMP 2.2.2.6: an NTLMv1 response is refused")

@@ -85,18 +85,27 @@ class AvPairs(msgspec.Struct, frozen=True, eq=False):
         return self.texts.get(_TARGET_NAME)
 
     @classmethod
-    def parse(cls, data: bytes | memoryview) -> "AvPairs":
-        """The list at the beginning of `data`; what stands behind its end is not looked at."""
+    def parse(cls, data: bytes | memoryview, known: "AvPairs | None" = None) -> "AvPairs":
+        """The list at the beginning of `data`; what stands behind its end is not looked at.
+
+        `known` is a list that this one may begin with, without its end: then those pairs are not read again.
+        """
         view = memoryview(data)
-        last = len(view) - 4
+        last = len(view) - _PAIR.size
         items: list[tuple[int, memoryview]] = []
         texts: dict[int, str] = {}
         others: set[int] = set()
         flags = timestamp = single_host = channel_bindings = None
         at = 0
+        if known is not None and view[: len(known.raw) - _PAIR.size] == known.raw[: -_PAIR.size]:
+            at = len(known.raw) - _PAIR.size
+            items, texts = list(known.items), dict(known.texts)
+            others = {number for number, _ in items if number not in texts}
+            flags, timestamp = known.flags, known.timestamp
+            single_host, channel_bindings = known.single_host, known.channel_bindings
         while at <= last:
             number, length = _unpack_pair(view, at)
-            start = at + 4
+            start = at + _PAIR.size
             at = start + length
             value = view[start:at]
             if len(value) != length:

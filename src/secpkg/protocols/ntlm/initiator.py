@@ -4,6 +4,7 @@ Each state is a value of its own that owns what is true in it, and its one metho
 use; its machine cannot know whether the caller kept a copy. Time and entropy are arguments.
 """
 
+from functools import lru_cache
 from typing import ClassVar, Final
 
 import msgspec
@@ -87,7 +88,7 @@ class Initiator(msgspec.Struct, frozen=True, kw_only=True):
         advance(CONNECTION, self.state, Message.NEGOTIATE)
         request = self._request()
         workstation = self.workstation if name_workstation else ""
-        token = Negotiate(request, domain, workstation, self.version).build(oem=self.oem)
+        token = _negotiate(request, domain, workstation, self.version, self.oem)
         return NegotiateSent(self, request, self._strength(), CONNECTION, State.NEGOTIATED, token), token
 
     def start_datagram(self) -> "NegotiateSent":
@@ -103,6 +104,12 @@ class Initiator(msgspec.Struct, frozen=True, kw_only=True):
             return self.strength
         request = self.request
         return Strength(integrity=bool(request & PROTECTION), confidentiality=bool(request & SEAL))
+
+
+@lru_cache(maxsize=64)
+def _negotiate(request: int, domain: str, workstation: str, version: Version | None, oem: str) -> bytes:
+    """The message is the same every time: nothing in it is fresh."""
+    return Negotiate(request, domain, workstation, version).build(oem=oem)
 
 
 class NegotiateSent(Sealed, frozen=True):

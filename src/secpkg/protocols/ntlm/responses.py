@@ -30,13 +30,14 @@ class NtlmV2Response(msgspec.Struct, frozen=True, eq=False):
     pairs: AvPairs
 
     @classmethod
-    def parse(cls, response: memoryview) -> "NtlmV2Response":
+    def parse(cls, response: memoryview, known: AvPairs | None = None) -> "NtlmV2Response":
+        """`known` are the AV pairs of the challenge that this answers, where they are at hand (`AvPairs.parse`)."""
         if len(response) < _SHORTEST:
             raise Rejected(Reason.RESPONSE_MALFORMED, "MS-NLMP 2.2.2.8: shorter than an NTLMv2_RESPONSE")
         kind, highest, _, _, timestamp, nonce, _ = _FIXED.unpack_from(response, PROOF_SIZE)
         if kind != 1 or highest != 1:
             raise Rejected(Reason.RESPONSE_MALFORMED, "MS-NLMP 2.2.2.7: RespType and HiRespType are 1")
-        pairs = AvPairs.parse(response[PROOF_SIZE + _FIXED.size :])
+        pairs = AvPairs.parse(response[PROOF_SIZE + _FIXED.size :], known)
         return cls(response[:PROOF_SIZE], response[PROOF_SIZE:], timestamp, nonce, pairs)
 
 
@@ -57,7 +58,9 @@ def is_anonymous(user: str, lm_response: memoryview, nt_response: memoryview) ->
     return not user and not nt_response and (not lm_response or bytes(lm_response) == b"\0")
 
 
-def read_response(lm_response: memoryview, nt_response: memoryview) -> NtlmV2Response | NtlmV1Response:
+def read_response(
+    lm_response: memoryview, nt_response: memoryview, known: AvPairs | None = None
+) -> NtlmV2Response | NtlmV1Response:
     """The kind of response that came, by its length; Rejected(LM_RESPONSE) where there is an LM response only."""
     if not nt_response:
         raise Rejected(Reason.LM_RESPONSE, "MS-NLMP 2.2.2.3: an LM or LMv2 response alone is refused")
@@ -65,4 +68,4 @@ def read_response(lm_response: memoryview, nt_response: memoryview) -> NtlmV2Res
         if len(lm_response) not in (0, RESPONSE_SIZE):
             raise Rejected(Reason.RESPONSE_MALFORMED, "MS-NLMP 2.2.2.3: an LM_RESPONSE is 24 bytes")
         return NtlmV1Response(nt_response, lm_response)
-    return NtlmV2Response.parse(nt_response)
+    return NtlmV2Response.parse(nt_response, known)

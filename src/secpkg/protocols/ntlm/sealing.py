@@ -166,19 +166,34 @@ class Protection:
     ALWAYS_SIGN alone would make are not made, because they verify nothing.
     """
 
-    __slots__ = ("_seals", "incoming", "outgoing")
+    __slots__ = ("_incoming", "_outgoing", "_role", "_seals", "_session")
 
     def __init__(self, session: Session, role: Role) -> None:
         if not session.flags & PROTECTION or session.flags & DATAGRAM:
             raise Rejected(Reason.NOT_NEGOTIATED, "MS-NLMP 3.4: the session protects no messages", Fault.CALLER)
         self._seals = bool(session.flags & SEAL)
-        self.outgoing = Half.of(session, role)
-        # 3.4: without extended session security one key stream serves both directions in turn.
-        shared = not session.flags & EXTENDED_SESSIONSECURITY
-        self.incoming = self.outgoing if shared else Half.of(session, role.peer)
+        self._session = session
+        self._role = role
+        self._outgoing: Half | None = None
+        self._incoming: Half | None = None
 
     def __repr__(self) -> str:
         return "<Protection>"
+
+    @property
+    def outgoing(self) -> Half:
+        """What this side sends; made when it first sends."""
+        if self._outgoing is None:
+            self._outgoing = Half.of(self._session, self._role)
+        return self._outgoing
+
+    @property
+    def incoming(self) -> Half:
+        """What this side receives. 3.4: without extended session security one stream serves both, in turn."""
+        if self._incoming is None:
+            shared = not self._session.flags & EXTENDED_SESSIONSECURITY
+            self._incoming = self.outgoing if shared else Half.of(self._session, self._role.peer)
+        return self._incoming
 
     def sign(self, message: Buffer) -> bytes:
         """GSS_GetMIC: the signature of `message`, 16 bytes."""
