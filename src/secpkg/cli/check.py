@@ -41,8 +41,8 @@ def command(
 ) -> None:
     """Try every rule that binds a package on MODULE, and attack it.
 
-    MODULE is the name of an installed module, a path, or package.module:lsa_mode_initialize. The exit status is 1 when a
-    rule is broken, 2 when the kit could not do its work.
+    MODULE is the name of an installed module, a path, or package.module:lsa_mode_initialize. The exit status is 1 when
+    a rule is broken, 2 when the kit could not do its work.
     """
     from secpkg.kit.check import report_html, report_junit, report_text
     from secpkg.kit.check.run import check

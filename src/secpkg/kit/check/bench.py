@@ -132,7 +132,7 @@ class Bench:
     def _choose(self, package: str) -> None:
         if self.lab is not None:
             chosen = next((one for one in self.hosted if one.info.name == package), self.hosted[0])
-            self.info, self.table, self.package_id = chosen.info, cast(Table, chosen.table), chosen.package_id
+            self.info, self.table, self.package_id = chosen.info, chosen.table, chosen.package_id
         else:
             self.info = self.provider.packages.get(package) or next(iter(self.provider.packages.values()))
             self.table = self.user_table = self.provider.table

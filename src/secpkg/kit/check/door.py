@@ -110,13 +110,15 @@ class LsaDoor:
         self._call(schema.FreeCredentials(next_id(), cast(int, credential)))
 
     def leg(self, accept: bool, credential: object, context: object, request: ContextRequest) -> Leg:
-        handles = cast(int, credential or 0), cast(int, context or 0)
-        rest = (request.requirements, request.channel_bindings, request.data_representation)
+        made_from, known = cast(int, credential or 0), cast(int, context or 0)
+        asked, bindings, form = request.requirements, request.channel_bindings, request.data_representation
         message: schema.ToWorker
         if accept:
-            message = schema.AcceptContext(next_id(), *handles, request.token, *rest)
+            message = schema.AcceptContext(next_id(), made_from, known, request.token, asked, bindings, form)
         else:
-            message = schema.InitializeContext(next_id(), *handles, request.token, request.target, *rest)
+            message = schema.InitializeContext(
+                next_id(), made_from, known, request.token, request.target, asked, bindings, form
+            )
         try:
             made = cast(schema.Stepped, self._call(message))
         except SecurityError as error:
@@ -132,7 +134,7 @@ class LsaDoor:
 
     def query(self, context: object, attribute: int) -> ContextAttributes:
         reply = cast(schema.Answered, self._call(schema.QueryContext(next_id(), cast(int, context), attribute)))
-        return cast(ContextAttributes, msgspec.msgpack.decode(reply.value, type=attribute_type(attribute)))
+        return msgspec.msgpack.decode(reply.value, type=attribute_type(attribute))
 
     def redeem(self, reference: bytes) -> schema.TokenOpened:
         """The access token behind a reference."""

@@ -88,7 +88,9 @@ class Ends:
     def query(self, attribute: int) -> object:
         """QueryContextAttributes, or None where it is not offered."""
         try:
-            return self.call("query_context_attributes", attribute) if "query_context_attributes" in self.table else None
+            return (
+                self.call("query_context_attributes", attribute) if "query_context_attributes" in self.table else None
+            )
         except SecurityError:
             return None
 

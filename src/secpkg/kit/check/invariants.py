@@ -25,6 +25,8 @@ _INITIATES: Final = ("init_lsa_mode_context", "initialize_security_context")
 _ACCEPTS: Final = ("accept_lsa_mode_context", "accept_security_context")
 _VAGUE: Final = frozenset({Status.SEC_E_INTERNAL_ERROR, Status.STATUS_INTERNAL_ERROR})
 _SLOW: Final = 10.0
+_IDLE: Final = 1.2
+"""Seconds in one call: of work, and of waiting for something that is no LSA function."""
 _DETECTION: Final = 0xC
 _DELEGATE, _MUTUAL = 0x1, 0x2
 
@@ -63,7 +65,9 @@ class Invariants:
         self._looked("K13")
         self._looked("K15")
         if seen.seconds > _SLOW:
-            self._fault("K15", seen, f"took {seen.seconds:.1f} s")
+            self._fault("K15", seen, "takes longer than anybody waits", f"{seen.seconds:.1f} s")
+        elif seen.seconds - seen.worked > _IDLE:
+            self._fault("K15", seen, "waits while everybody else waits for it", f"{seen.seconds:.1f} s")
         if seen.error is not None:
             self._error(seen, seen.error)
         elif seen.function in _INITIATES:
@@ -106,7 +110,9 @@ class Invariants:
         elif "user" in self._powers and "lsa" in self._powers:
             self._looked("R154")
             if step.packed_context is None:
-                self._fault("R154", seen, "completes a context without a packed context, and the package has a user half")
+                self._fault(
+                    "R154", seen, "completes a context without a packed context, and the package has a user half"
+                )
         self._granted(seen, int(step.attributes), accept=accept)
 
     def _refused(self, seen: Seen, step: Refused) -> None:

@@ -134,6 +134,11 @@ def judged(rule: str, faults: list[str], good: str, bad: str = "") -> Finding:
     return broken(rule, bad or faults[0], *faults[:8], *([f"and {len(faults) - 8} more"] if len(faults) > 8 else []))
 
 
+def printable(text: str) -> str:
+    """The text with everything that is no printable character escaped: what comes from packages is never obeyed."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
+
+
 def shown(data: bytes) -> str:
     """A token of a handshake for evidence: they travel in the clear."""
     head = data[:MAX_SHOWN].hex()

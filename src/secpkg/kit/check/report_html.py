@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from html import escape
+import html
 from typing import Final
 
-from secpkg.kit.check.model import Outcome, Report, RuleResult
+from secpkg.kit.check.model import Outcome, Report, RuleResult, printable
 
 _COLOURS: Final = {
     Outcome.KEPT: "#2e7d32",
@@ -23,6 +23,11 @@ table{border-collapse:collapse;width:100%}td{vertical-align:top;padding:.25rem .
 """
 
 
+def escape(text: str) -> str:
+    """Text as it may stand anywhere in the page."""
+    return "\n".join(html.escape(printable(line)) for line in text.split("\n"))
+
+
 def render(report: Report) -> str:
     """The page."""
     name = escape(report.module)
@@ -31,7 +36,9 @@ def render(report: Report) -> str:
     for result in report.rules:
         sections.setdefault(result.section, []).append(result)
     body = "".join(_section(title, results) for title, results in sections.items())
-    faults = "".join(f"<pre>{escape(fault.text)}\n{escape(chr(10).join(fault.evidence))}</pre>" for fault in report.faults)
+    faults = "".join(
+        f"<pre>{escape(fault.text)}\n{escape(chr(10).join(fault.evidence))}</pre>" for fault in report.faults
+    )
     legs = ", ".join(f"{who} {size}" for who, size in report.transcript)
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -52,8 +59,9 @@ def _picture(report: Report) -> str:
     columns, size = 48, 20
     rows = -(-len(report.rules) // columns)
     squares = "".join(
-        f'<rect x="{place % columns * size}" y="{place // columns * size}" width="{size - 2}" height="{size - 2}" rx="3" '
-        f'fill="{_COLOURS[result.outcome]}"><title>{result.rule} {result.outcome.value}: {escape(result.line)}</title></rect>'
+        f'<rect x="{place % columns * size}" y="{place // columns * size}" width="{size - 2}" height="{size - 2}" '
+        f'rx="3" fill="{_COLOURS[result.outcome]}">'
+        f"<title>{result.rule} {result.outcome.value}: {escape(result.line)}</title></rect>"
         for place, result in enumerate(report.rules)
     )
     legend, x = "", 0
@@ -65,9 +73,8 @@ def _picture(report: Report) -> str:
         )
         x += 30 + 9 * len(text)
     label = escape(", ".join(f"{report.count(outcome)} {outcome.value}" for outcome in Outcome))
-    return (
-        f'<svg viewBox="0 0 {columns * size} {rows * size + 30}" role="img" aria-label="{label}">{squares}{legend}</svg>'
-    )
+    box = f"0 0 {columns * size} {rows * size + 30}"
+    return f'<svg viewBox="{box}" role="img" aria-label="{label}">{squares}{legend}</svg>'
 
 
 def _section(title: str, results: list[RuleResult]) -> str:

@@ -64,9 +64,7 @@ def _result(
     return _of(number, rule, Outcome.NOT_TRIED, asked)
 
 
-def _of(
-    number: str, rule: Rule, outcome: Outcome, reason: str, findings: tuple[Finding, ...] = ()
-) -> RuleResult:
+def _of(number: str, rule: Rule, outcome: Outcome, reason: str, findings: tuple[Finding, ...] = ()) -> RuleResult:
     return RuleResult(
         rule=number, section=rule.section, line=rule.line, outcome=outcome, reason=reason, findings=findings
     )

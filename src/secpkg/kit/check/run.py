@@ -17,7 +17,7 @@ from typing import Final
 
 import msgspec
 
-from secpkg.contract.status import SecurityError
+from secpkg.contract.status import SecurityError, Status
 from secpkg.kit.check import rules
 from secpkg.kit.check.bench import LoadRefused
 from secpkg.kit.check.model import Finding, Outcome, Probe, Report, broken, kept, skipped, untried
@@ -29,7 +29,9 @@ Progress = Callable[[str, int, int, Sequence[Finding]], None]
 """Told the name of a probe, its number, how many there are, and what it found."""
 
 _LENGTH: Final = struct.Struct(">I")
-_QUICK: Final = 10.0
+SHARE: Final = 10.0
+"""Seconds for the first look at the module, before the first probe."""
+_QUICK: Final = 20.0
 """Seconds that a probe has with ``quick``."""
 
 
@@ -68,7 +70,9 @@ def check(
             if progress is not None:
                 progress(probe.name, place * len(chosen) + number + 1, total, found)
     if wanted:
-        findings = [one for one in findings if one.rule in wanted or one.probe in wanted or not one.probe]
+        findings = [
+            one for one in findings if one.rule in wanted or one.probe in wanted or one.kit_fault or not one.probe
+        ]
     tried = frozenset(rule for one in chosen for rule in one.rules)
     return Report(
         module=target.name,
@@ -122,10 +126,23 @@ def run_probe(probe: Probe, subject: Subject) -> Iterator[Finding]:
                 yield _named(finding, probe, subject)
             elif rule.startswith("K"):
                 yield _named(skipped(rule, f"the package has no {' and no '.join(lacking)}"), probe, subject)
+        for finding in subject.drain():
+            yield _named(finding, probe, subject)
         return
+    worse = False
     try:
         for finding in probe.run(subject):
+            worse = worse or finding.outcome is Outcome.BROKEN
             yield _named(finding, probe, subject)
+    except SecurityError as error:
+        seen = subject.drain()
+        for finding in seen:
+            yield _named(finding, probe, subject)
+        if (
+            not worse and not seen and error.status is not Status.SEC_E_INTERNAL_ERROR
+        ):  # of which invariants know  # else what failed is told already
+            text = f"what worked before is refused: {error.status.name} {error.reason}"
+            yield _named(broken("K6", text, *_where(error)), probe, subject)
     except Exception as error:
         yield _named(_fault(probe.name, error), probe, subject)
     for finding in subject.drain():
@@ -139,21 +156,24 @@ def _named(finding: Finding, probe: Probe, subject: Subject) -> Finding:
     return msgspec.structs.replace(finding, probe=probe.name, package=subject.package)
 
 
+def _where(error: BaseException) -> tuple[str, ...]:
+    frames = traceback.extract_tb(error.__traceback__)[-4:]
+    return tuple(f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno} in {frame.name}" for frame in frames)
+
+
 def _fault(where: str, error: BaseException) -> Finding:
-    frames = traceback.extract_tb(error.__traceback__)[-3:]
-    lines = tuple(f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno} in {frame.name}" for frame in frames)
-    text = f"{type(error).__name__}: {error.status.name} {error.reason}" if isinstance(error, SecurityError) else ""
+    text = f"{error.status.name} {error.reason}" if isinstance(error, SecurityError) else str(error)[:200]
     return Finding(
         rule="",
         outcome=Outcome.NOT_TRIED,
-        text=f"probe {where} failed: {text or type(error).__name__ + ': ' + str(error)[:200]}",
-        evidence=lines,
+        text=f"probe {where} failed: {type(error).__name__}: {text}",
+        evidence=_where(error),
         kit_fault=True,
         probe=where,
     )
 
 
-# --- the child ---------------------------------------------------------------------------------------------------------
+# --- the child -------------------------------------------------------------------------------------------------------
 
 
 def _in_child(
@@ -168,13 +188,14 @@ def _in_child(
     os.close(theirs)
     try:
         for place, (number, probe) in enumerate(todo):
-            limit = max(probe.deadline, _QUICK)
+            limit = min(probe.deadline, _QUICK) if quick else probe.deadline
             # A subject is made before the first probe: its share.
-            found = _received(ours, limit + (10.0 if not place else 0.0))
+            try:
+                found = _received(ours, limit + (0.0 if place else SHARE))
+                finding = broken("K15", f"during {probe.name} the package did not come back within {limit:.0f} s")
+            except EOFError:
+                found, finding = None, broken("K13", f"during {probe.name} the package ended the process")
             if found is None:
-                ended = os.waitpid(child, os.WNOHANG)[0] == 0
-                text = f"did not come back within {limit:.0f} s" if ended else "ended the process"
-                finding = broken("K15" if ended else "K13", f"during {probe.name} the package {text}")
                 yield number, probe, [msgspec.structs.replace(finding, probe=probe.name, package=package)], True
                 return
             yield number, probe, found, place == len(todo) - 1
@@ -191,9 +212,7 @@ def _end(child: int) -> None:
         pass
 
 
-def _serve(
-    out: int, target: Target, package: str, todo: Sequence[tuple[int, Probe]], seed: int, quick: bool
-) -> None:
+def _serve(out: int, target: Target, package: str, todo: Sequence[tuple[int, Probe]], seed: int, quick: bool) -> None:
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         subject = Subject(target, seed=seed, quick=quick, package=package)
@@ -227,6 +246,6 @@ def _read(source: int, size: int, until: float) -> bytes | None:
             return None
         more = os.read(source, size - len(data))
         if not more:
-            return None
+            raise EOFError
         data += more
     return data

@@ -1,8 +1,9 @@
 """The package under test: its powers, the handshake that the kit found out, and fresh benches to try things on.
 
 How a user is made known is tried in this order: what the author's `prepare` gives; an identity with user and password;
-the same on both sides, as a secret that they share; the session of a logon with the package itself; the session of a logon with another package, whose primary credentials
-reached this one; nothing at all. The first one with which both sides complete is the recipe.
+the same on both sides, as a secret that they share; the session of a logon with the package itself; the session of a
+logon with another package, whose primary credentials reached this one; nothing at all. The first one with which both
+sides complete is the recipe.
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ class Subject:
         self.quick = quick
         self.invariants = Invariants()
         self.description: Description = describe(target, self._seed("describe"), package)
-        self.package = self.description.info.name if not package else package
+        self.package = package or self.description.info.name
         self.info = self.description.info
         self.recipe: Recipe | None = None
         self.attempts: list[str] = []

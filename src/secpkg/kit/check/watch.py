@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from inspect import iscoroutinefunction
-from typing import Final
+from typing import Final, cast
 
 from secpkg.contract.requests import Resume
 from secpkg.contract.status import SecurityError, Status
 from secpkg.host.lsa_mode.running import Link
 
 Function = Callable[..., object]
+_Async = Callable[..., Awaitable[object]]
 
 _KEPT: Final = 4000
 
@@ -37,7 +38,7 @@ class LsaCall:
 class Seen:
     """One call into the package."""
 
-    __slots__ = ("arguments", "error", "function", "lsa", "result", "seconds")
+    __slots__ = ("arguments", "error", "function", "lsa", "result", "seconds", "worked")
 
     def __init__(self, function: str, arguments: tuple[object, ...]) -> None:
         self.function = function
@@ -46,6 +47,8 @@ class Seen:
         self.error: BaseException | None = None
         self.lsa: list[LsaCall] = []
         self.seconds = 0.0
+        self.worked = 0.0
+        """Seconds of processor time, of all that went by."""
 
 
 Judge = Callable[[Seen], None]
@@ -97,11 +100,11 @@ class Watch:
         self.calls.append(seen)
         self.counts[function] = self.counts.get(function, 0) + 1
         self._open.append(seen)
-        seen.seconds = time.monotonic()
+        seen.seconds, seen.worked = time.monotonic(), time.thread_time()
         return seen
 
     def _end(self, seen: Seen) -> None:
-        seen.seconds = time.monotonic() - seen.seconds
+        seen.seconds, seen.worked = time.monotonic() - seen.seconds, time.thread_time() - seen.worked
         if seen in self._open:
             self._open.remove(seen)
         if self._judge is not None:
@@ -118,7 +121,7 @@ class Watch:
             async def spied(*arguments: object) -> object:
                 seen = self._begin(name, arguments)
                 try:
-                    seen.result = await function(*arguments)
+                    seen.result = await cast(_Async, function)(*arguments)
                     return seen.result
                 except BaseException as error:
                     seen.error = error

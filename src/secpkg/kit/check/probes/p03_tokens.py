@@ -72,7 +72,7 @@ def forgeries(chance: random.Random) -> list[tuple[str, Forge]]:
     ]
 
 
-@probe("tokens", "K1", "K13", "R35", needs="handshake", deadline=100.0)
+@probe("tokens", "K1", "K13", "K15", "R35", needs="handshake", deadline=100.0)
 def tokens(subject: Subject) -> Iterator[Finding]:
     """Nobody completes a context with a token that the peer did not make."""
     chance = random.Random(subject.seed)

@@ -82,7 +82,12 @@ def reflection(subject: Subject) -> Iterator[Finding]:
         for legs in (1, 2, 3):
             one = parties.exchange().run(stop=legs)
             side = one.client if one.tokens and not one.tokens[-1][0] else one.server
-            if (mutual or side.accept) and not side.complete and not side.legs[-1].refused and side.step(one.tokens[-1][1]).complete:
+            if (
+                (mutual or side.accept)
+                and not side.complete
+                and not side.legs[-1].refused
+                and side.step(one.tokens[-1][1]).complete
+            ):
                 faults.append(f"the {'server' if side.accept else 'client'} completes with its own token {legs - 1}")
             one.close()
         if mutual:
@@ -114,7 +119,12 @@ def order(subject: Subject) -> Iterator[Finding]:
         ours, theirs = _of(made, False), _of(made, True)
         for leg, side in ((made.client.final, made.client), (made.server.final, made.server)):
             again = side.step(ours[0] if side.accept else b"")
-            if again.complete and not leg.refused and "datagram" not in subject.powers and "stream" not in subject.powers:
+            if (
+                again.complete
+                and not leg.refused
+                and "datagram" not in subject.powers
+                and "stream" not in subject.powers
+            ):
                 faults.append(f"a finished {'server' if side.accept else 'client'} takes another leg")
         made.close()
         for place in range(1, len(ours)):

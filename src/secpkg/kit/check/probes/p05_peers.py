@@ -44,7 +44,7 @@ def wrong_credentials(subject: Subject, bench: Bench) -> Iterator[tuple[str, Cre
         yield "no name", Credentials(AuthIdentity("", "", PASSWORDS[ALICE]))
 
 
-@probe("wrong secret", "K5", "K18", "R107", "K13", needs="handshake")
+@probe("wrong secret", "K5", "K18", "R107", "K13", "K15", needs="handshake")
 def wrong_secret(subject: Subject) -> Iterator[Finding]:
     """Who does not know the secret completes nothing, and the audit record has it."""
     faults, unwritten, left, tried = [], [], [], 0
@@ -133,7 +133,9 @@ def access_token(subject: Subject) -> Iterator[Finding]:
             if "context_token" in subject.powers:
                 handed = one.server.ends().call("get_context_token")
                 wrong = isinstance(handed, TokenReference) and handed.value != reference
-                yield judged("R166", ["the user half hands out another token"] if wrong else [], "it is the context's own")
+                yield judged(
+                    "R166", ["the user half hands out another token"] if wrong else [], "it is the context's own"
+                )
             one.close()
 
 
@@ -160,7 +162,7 @@ def _of_user(bench: Bench, door: LsaDoor, user: str, reference: bytes) -> Iterat
 @probe("other peers", "K5", "R142", "R143", needs="handshake")
 def other_peers(subject: Subject) -> Iterator[Finding]:
     """Tokens of two users do not mix, and nobody acts for another."""
-    faults = []
+    faults: list[str] = []
     with subject.parties("other peers") as parties:
         bench = parties.bench
         try:
@@ -201,7 +203,9 @@ def _default(subject: Subject, bench: Bench) -> Iterator[Finding]:
     except SecurityError as error:
         good = error.status in _NO_RIGHT
         text = f"credentials of nobody are refused with {error.status.name}"
-        yield kept("R142", text) if good else broken("R142", f"{text}; SEC_E_NO_CREDENTIALS or SEC_E_NOT_OWNER says why")
+        yield (
+            kept("R142", text) if good else broken("R142", f"{text}; SEC_E_NO_CREDENTIALS or SEC_E_NOT_OWNER says why")
+        )
         return
     one = Exchange(client, Side(bench, bench.door(), True, bench.given.server)).run()
     if one.server.complete:
@@ -224,7 +228,9 @@ def _principal(subject: Subject, parties: Parties) -> Iterator[Finding]:
     one = Exchange(client, parties.acceptor()).run()
     name = one.server.peer() if one.server.complete else ""
     bad = BOB in name.casefold()
-    yield judged("R143", [f"{ALICE} is {name!r} to a server by naming {BOB}"] if bad else [], "a name alone gives no right")
+    yield judged(
+        "R143", [f"{ALICE} is {name!r} to a server by naming {BOB}"] if bad else [], "a name alone gives no right"
+    )
     one.close()
     door.free(credential)
 

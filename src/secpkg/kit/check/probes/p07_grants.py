@@ -7,11 +7,10 @@ from typing import Final
 
 from secpkg.contract.flags import AscReq, AscRet, Capability, IscReq, IscRet
 from secpkg.contract.status import SecurityError
-from secpkg.kit.check.exchange import Ends, Exchange
+from secpkg.kit.check.exchange import Ends, Exchange, Side
 from secpkg.kit.check.model import Finding, broken, judged, kept, probe, skipped
 from secpkg.kit.check.probes.p05_peers import wrong_credentials
 from secpkg.kit.check.subject import Parties, Subject
-from secpkg.kit.check.exchange import Side
 
 _TEXT: Final = b"what is granted works: 0123456789"
 _ASKED: Final = {
@@ -56,7 +55,9 @@ def grants(subject: Subject) -> Iterator[Finding]:
                 without[name] = made.client.granted
                 faults += [f"{name} asked for: {line}" for line in _works(made, protects)]
                 if made.client.granted & IscRet.USED_DCE_STYLE:
-                    legs = [] if len(made.tokens) == 3 else [f"USED_DCE_STYLE, and there were {len(made.tokens)} tokens"]
+                    legs = (
+                        [] if len(made.tokens) == 3 else [f"USED_DCE_STYLE, and there were {len(made.tokens)} tokens"]
+                    )
                     dce = [judged("R181", legs, "three legs where DCE style was granted")]
             else:
                 notes.append(f"{name}: refused")

@@ -240,14 +240,16 @@ def _again(parties: Parties, kind: Kind) -> list[str]:
     made = fresh(parties)
     for one, other, way in _ways(made):
         first = kind.send(one, _TEXT)
-        kind.take(other, first)
+        if kind.status(other, first) is not None:
+            faults.append(f"a {kind.name} of the {way} is refused although it is due")
+            continue
         for times in (1, 2):
             status = kind.status(other, first)
             if status is not Status.SEC_E_OUT_OF_SEQUENCE:
                 told = "is taken" if status is None else f"is refused with {status.name}"
                 faults.append(f"a {kind.name} of the {way} that comes again {told}")
-            if times == 1:
-                kind.take(other, kind.send(one, b"another"))
+            if times == 1 and kind.status(other, kind.send(one, b"another")) is not None:
+                break  # what was refused ended the conversation
     made.close()
     return faults
 
@@ -256,13 +258,11 @@ def _early(parties: Parties, kind: Kind) -> list[str]:
     faults = []
     made = fresh(parties)
     for one, other, way in _ways(made):
-        first, second = kind.send(one, b"first"), kind.send(one, b"second")
-        status = kind.status(other, second)
+        kind.send(one, b"first")
+        status = kind.status(other, kind.send(one, b"second"))
         if status is not Status.SEC_E_OUT_OF_SEQUENCE:
             told = "is taken" if status is None else f"is refused with {status.name}"
             faults.append(f"the second {kind.name} of the {way} {told} before the first")
-        elif kind.status(other, first) is not None or kind.status(other, second) is not None:
-            faults.append(f"a {kind.name} of the {way} that came early spoils those that follow")
     made.close()
     return faults
 
@@ -296,7 +296,8 @@ def directions(subject: Subject) -> Iterator[Finding]:
             back = fresh(parties)
             for one, other, way in _ways(back):
                 mine = kind.send(one, _TEXT)
-                kind.take(other, mine)
+                if kind.status(other, mine) is not None:
+                    continue
                 if kind.status(one, kind.send(one, _TEXT)) is None or kind.status(one, mine) is None:
                     faults.append(f"the {way} takes its own {kind.name} back after another")
             back.close()
@@ -338,14 +339,17 @@ def buffers(subject: Subject) -> Iterator[Finding]:
         return
     with subject.parties("buffers") as parties:
         probed = fresh(parties)
-        orders, flags, changed, covered = [], [], [], []
+        orders: list[str] = []
+        flags: list[str] = []
+        changed: list[str] = []
+        covered: list[str] = []
         checksum = "checksum" in subject.powers
         for kind in kinds(probed):
             names = ("make_signature", "verify_signature") if kind.signs else ("seal_message", "unseal_message")
             attempts = [(_orders, orders), (_flags, flags), (_readonly, changed)]
-            for attempt, faults in [*attempts, (_checked, covered)] if checksum else attempts:
+            for attempt, found in [*attempts, (_checked, covered)] if checksum else attempts:
                 made = fresh(parties)
-                faults += attempt(made.client.ends(), made.server.ends(), *names, kind)
+                found.extend(attempt(made.client.ends(), made.server.ends(), *names, kind))
                 made.close()
         probed.close()
     yield judged("R209", orders, "TOKEN before DATA and DATA before TOKEN come to the same")

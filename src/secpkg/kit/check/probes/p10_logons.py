@@ -13,7 +13,7 @@ from secpkg.contract.values import LogonRefused, LogonRequest, LogonResult
 from secpkg.host.lsa_mode.load import LOGON_FUNCTIONS
 from secpkg.kit.check import companion
 from secpkg.kit.check.bench import ALICE, BOB, PASSWORDS, Bench, unused
-from secpkg.kit.check.model import Finding, broken, judged, kept, probe, skipped, untried
+from secpkg.kit.check.model import Finding, broken, judged, probe, skipped, untried
 from secpkg.kit.check.subject import Subject
 from secpkg.kit.check.watch import Seen
 from secpkg.runtime.embedded import LocalLink
@@ -216,7 +216,9 @@ def ends_of_sessions(subject: Subject) -> Iterator[Finding]:
         dropped |= _sessions_of(bench, "get_credentials", within="logon_terminated")
         left = stored - dropped
         failed = [seen for seen in bench.watch.of("logon_terminated") if seen.error is not None]
-        faults = [f"{len(left)} sessions ended, and LsaApLogonTerminated dropped nothing of what was stored"] if left else []
+        faults = (
+            [f"{len(left)} sessions ended, and LsaApLogonTerminated dropped nothing of what was stored"] if left else []
+        )
         faults += [f"LsaApLogonTerminated fails with {type(failed[0].error).__name__}"] if failed else []
         told = bench.watch.count("logon_terminated")
         for rule in ("R94", "R117"):

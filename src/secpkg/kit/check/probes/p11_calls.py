@@ -45,14 +45,16 @@ def package_calls(subject: Subject) -> Iterator[Finding]:
                 if has and bench.watch.count(function) == calls and data:
                     reached.append(f"{function} was not reached with {len(data)} bytes")
             if not has:
-                other = next((name for name in links if name != function))
+                other = next(name for name in links if name != function)
                 if bench.watch.count(other) and function not in subject.description.functions:
                     continue
         text = f"{replies} replies and {refused} refusals"
         yield judged("R75", reached[:3], f"trusted and untrusted callers reach what is theirs: {text}")
         yield kept("R77", text)
         sessions = len(bench.sessions()) - before
-        yield judged("R80", [f"{sessions} sessions were made by requests"] if sessions > 0 else [], "no session was made")
+        yield judged(
+            "R80", [f"{sessions} sessions were made by requests"] if sessions > 0 else [], "no session was made"
+        )
 
 
 @probe("credentials of others", "R70", "R71", "K13", needs="accept_credentials")
@@ -70,7 +72,11 @@ def credentials_of_others(subject: Subject) -> Iterator[Finding]:
     }
     with subject.bench("credentials of others") as bench:
         for name, primary in forms.items():
-            for supplemental in (None, SupplementalCredential(subject.package, b""), SupplementalCredential("x", b"\0")):
+            for supplemental in (
+                None,
+                SupplementalCredential(subject.package, b""),
+                SupplementalCredential("x", b"\0"),
+            ):
                 error = _accept(bench, primary, supplemental)
                 if error is not None and not isinstance(error, SecurityError):
                     faults.append(f"{name}: {type(error).__name__}")

@@ -23,7 +23,7 @@ _TIDYING: Final = ("logon_terminated", "delete_context", "free_credentials_handl
 """What fails in these is recorded and changes nothing (spec/README 6)."""
 
 
-@probe("failing authority", "K11", "R45", "R138", needs="lsa", deadline=60.0)
+@probe("failing authority", "K11", "K13", "R45", "R138", needs="lsa", deadline=60.0)
 def failing_authority(subject: Subject) -> Iterator[Finding]:
     """The n-th LSA function call fails, for every n: nothing succeeds, nothing is left."""
     faults: list[str] = []

@@ -97,7 +97,7 @@ def many_contexts(subject: Subject) -> Iterator[Finding]:
             faults.append(f"{refused} of {number} contexts were not completed")
         grown = {name: count - holdings[name] for name, count in bench.holdings().items() if count > holdings[name]}
         faults += [f"{count} {name} are left after {number} contexts" for name, count in grown.items()]
-        each = growth(lambda: _open_and_close(parties, 40) and None, 40)
+        each = growth(lambda: _open_and_close(parties, 40), 40)
         if each > _GROWTH:
             faults.append(f"each context leaves {each:.1f} blocks of memory behind")
             faults += _what_grows(parties)
@@ -107,7 +107,12 @@ def many_contexts(subject: Subject) -> Iterator[Finding]:
         yield judged("K12", left, "refused clients left nothing")
 
 
-def growth(action: Callable[[], None], number: int) -> float:
+def _times(number: int, action: Callable[[], None]) -> None:
+    for _ in range(number):
+        action()
+
+
+def growth(action: Callable[[], object], number: int) -> float:
     """Blocks of memory that each of ``number`` in an action leaves behind: the least of some rounds, since what is a
     leak comes again every time, and caches and tables that grew do not.
     """
@@ -183,7 +188,7 @@ def credentials(subject: Subject) -> Iterator[Finding]:
             count = bench.watch.count("free_credentials_handle") - freed
             if count != number:
                 faults.append(f"{number} credentials, and {count} were freed")
-        each = growth(lambda: [round_trip() for _ in range(20)] and None, 20)
+        each = growth(lambda: _times(20, round_trip), 20)
         if each > _GROWTH:
             faults.append(f"each credentials handle leaves {each:.1f} blocks of memory behind")
         yield judged("K12", faults, f"{number} credentials came and went")
@@ -204,6 +209,6 @@ def growing_sessions(subject: Subject) -> Iterator[Finding]:
         except SecurityError as error:
             yield skipped("K12", f"the kit cannot log on with it: {error.status.name}")
             return
-        each = growth(lambda: [unused(link, bench.logon(link, ALICE, through)) for _ in range(10)] and None, 10)
+        each = growth(lambda: _times(10, lambda: unused(link, bench.logon(link, ALICE, through))), 10)
         left = [f"each logon leaves {each:.1f} blocks of memory behind"] if each > _GROWTH else []
         yield judged("K12", left, "sessions came and went, and nothing was left of them")

@@ -181,5 +181,3 @@ def _password() -> str:
     from secpkg.kit.check.bench import PASSWORDS
 
     return PASSWORDS[ALICE]
-
-

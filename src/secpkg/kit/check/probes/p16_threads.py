@@ -37,7 +37,7 @@ def overlapping(subject: Subject) -> Iterator[Finding]:
                 following = []
                 for user, one, token in going:
                     side = one.client if turn % 2 else one.server
-                    if side.complete or side.legs and side.legs[-1].refused:
+                    if side.complete or (side.legs and side.legs[-1].refused):
                         finished.append((user, one))
                         continue
                     leg = side.step(token)
@@ -100,7 +100,7 @@ def threads(subject: Subject) -> Iterator[Finding]:
                     raise RuntimeError(one.how())
                 one.close()
 
-        wrong = together(*(lambda own=own: handshakes(own) for own in mine))  # type: ignore[misc]
+        wrong = together(*(lambda own=own: handshakes(own) for own in mine))
         yield judged("K16", list(dict.fromkeys(wrong)), f"{4 * number} handshakes in 4 threads completed")
         if "messages" in subject.powers:
             faults: list[str] = []

@@ -65,7 +65,12 @@ def transfer(subject: Subject) -> Iterator[Finding]:
         made = fresh(parties)
         table = made.client.ends().table
         taken = []
-        for name, data in (("nothing", b""), ("a byte", b"\1"), ("chance", chance.randbytes(100)), ("zeros", bytes(80))):
+        for name, data in (
+            ("nothing", b""),
+            ("a byte", b"\1"),
+            ("chance", chance.randbytes(100)),
+            ("zeros", bytes(80)),
+        ):
             try:
                 table["import_security_context"](data, None)
                 taken.append(f"{name} is taken for an exported context")
@@ -89,5 +94,3 @@ def _reset(made: object, kind: Kind, granted: Granted) -> Iterator[str]:
         return
     if granted.replay and kind.send(new, _TEXT) == before:
         yield f"RESET_NEW makes the {kind.name} from before again: key and number come again"
-
-

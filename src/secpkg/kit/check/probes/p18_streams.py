@@ -43,10 +43,10 @@ def streams(subject: Subject) -> Iterator[Finding]:
             if other.unseal((b"", b"".join(bytes(buffer.data) for buffer in record[:3]))) != text:
                 faults.append(f"a record of {size} bytes arrives as another")
         yield judged("R227", faults, f"{sizes!r}")
-        record = b"".join(one.seal(_TEXT))
-        yield judged("R226", list(_incomplete(other, record)), "a record that is not whole changes nothing")
+        whole = b"".join(one.seal(_TEXT))
+        yield judged("R226", list(_incomplete(other, whole)), "a record that is not whole changes nothing")
         following = b"".join(one.seal(b"another"))
-        message = _received(record + following)
+        message = _received(whole + following)
         other.call("unseal_message", message, 0)
         kinds = [BufferType(buffer.type).name for buffer in message]
         wanted = {HEADER, DATA, TRAILER} <= {buffer.type for buffer in message}
@@ -83,7 +83,9 @@ def datagrams(subject: Subject) -> Iterator[Finding]:
         if not leg.complete and leg.token:
             yield broken("R228", "the first leg of a datagram client makes a token")
             return
-        yield judged("R228", [] if leg.complete else ["a datagram client cannot sign after its first leg"], "it signs at once")
+        yield judged(
+            "R228", [] if leg.complete else ["a datagram client cannot sign after its first leg"], "it signs at once"
+        )
         if not leg.complete:
             return
         faults = []
