@@ -35,7 +35,8 @@ from secpkg.contract import (
     Status,
     Step,
 )
-from secpkg.contract.flags import BufferFlag, BufferType
+from secpkg.contract.channel_bindings import ChannelBindings, pack
+from secpkg.contract.flags import SEC_CHANNEL_BINDINGS_AUDIT_BINDINGS, BufferFlag, BufferType
 from secpkg.contract.values import NEVER
 from secpkg_sampssp import INFO, Context, Credential, Handshake, SampSSP, init_security_interface
 
@@ -267,6 +268,9 @@ def test_the_longest_token_fits_max_token_R35(keys: Path) -> None:
     assert isinstance(step, Continue) and len(step.token) == INFO.max_token
 
 
+AUDIT_ONLY = pack(ChannelBindings(b"tls:y", SEC_CHANNEL_BINDINGS_AUDIT_BINDINGS))
+
+
 @pytest.mark.parametrize(
     ("ours", "theirs", "asc", "good"),
     [
@@ -277,6 +281,13 @@ def test_the_longest_token_fits_max_token_R35(keys: Path) -> None:
         (None, b"tls:x", 0, False),
         (b"tls:x", None, 0, False),
         (b"tls:x", b"tls:y", AscReq.ALLOW_MISSING_BINDINGS, False),
+        (b"tls:x", b"tls:y", AscReq.PROXY_BINDINGS, True),  # R239
+        (b"tls:x", None, AscReq.PROXY_BINDINGS, True),
+        (None, b"tls:y", AscReq.PROXY_BINDINGS, False),
+        (b"tls:x", AUDIT_ONLY, 0, True),  # R238
+        (None, AUDIT_ONLY, 0, True),
+        (b"tls:y", AUDIT_ONLY, 0, True),
+        (b"tls:y", AUDIT_ONLY[:-6] + b"\x80" + AUDIT_ONLY[-5:], 0, False),
     ],
 )
 def test_channel_bindings_R233_R235(keys: Path, ours: bytes | None, theirs: bytes | None, asc: int, good: bool) -> None:
