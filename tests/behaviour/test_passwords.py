@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from secpkg_hello.services import ChangePassword
 from tests.behaviour.world import PASSWORD, World, refused
 
 from secpkg.contract import Status
+from secpkg_hello.services import ChangePassword
 
 NEW = "a longer horse"
 

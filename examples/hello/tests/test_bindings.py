@@ -72,8 +72,9 @@ def test_R239_a_channel_that_ends_elsewhere(lab: LabAuthority) -> None:
     for client in (OURS, OTHER, b"something else"):
         assert shaken(lab, client, OURS, PROXY) == (Status.SEC_E_OK, [])
         assert shaken(lab, client, b"", PROXY) == (Status.SEC_E_OK, [])
-    for client, requirements in ((None, PROXY), (b"", PROXY), (b"", PROXY | SPARED)):
-        assert shaken(lab, client, OURS, requirements)[0] is Status.SEC_E_BAD_BINDINGS, "it has to be bound to one"
+    unbound: list[tuple[bytes | None, int]] = [(None, PROXY), (b"", PROXY), (b"", PROXY | SPARED)]
+    for none, requirements in unbound:
+        assert shaken(lab, none, OURS, requirements)[0] is Status.SEC_E_BAD_BINDINGS, "it has to be bound to one"
     assert shaken(lab, None, OURS, PROXY | SPARED) == (Status.SEC_E_OK, [])
 
 
