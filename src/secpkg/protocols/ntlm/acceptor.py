@@ -40,7 +40,7 @@ from .flags import (
 )
 from .hashes import mic, nt_proof, ntowf_v2, rc4k, session_base_key
 from .legacy import key_exchange_key_v1, nt_response_v1, session_base_key_v1
-from .messages import OEM_CODE_PAGE, Version
+from .messages import OEM_CODE_PAGE, Version, check_code_page
 from .negotiate import Negotiate
 from .policy import AcceptorPolicy, MicPolicy, TargetNamePolicy
 from .responses import NONCE_SIZE, NtlmV1Response, NtlmV2Response, is_anonymous, read_response
@@ -77,6 +77,9 @@ class Acceptor(msgspec.Struct, frozen=True, kw_only=True):
     policy: AcceptorPolicy = AcceptorPolicy()
     version: Version | None = None
     oem: str = OEM_CODE_PAGE
+
+    def __post_init__(self) -> None:
+        check_code_page(self.oem)
 
     def start(self, negotiate: bytes | memoryview, *, server_challenge: bytes, now: int) -> "tuple[Challenged, bytes]":
         """The CHALLENGE_MESSAGE (3.2.5.1.1). `server_challenge` is 8 fresh bytes of entropy, `now` a FILETIME."""

@@ -13,7 +13,7 @@ from .authenticate import build, with_mic
 from .av_pairs import SingleHost
 from .bindings import HASH_SIZE
 from .challenge import Challenge
-from .errors import Reason, Rejected, bad_argument
+from .errors import Fault, Reason, Rejected, bad_argument
 from .flags import (
     ALWAYS_SIGN,
     ANONYMOUS,
@@ -35,7 +35,7 @@ from .flags import (
 )
 from .flags import VERSION as VERSION_FLAG
 from .hashes import lm_v2_response, mic, nt_proof, ntowf_v2, rc4k, session_base_key
-from .messages import OEM_CODE_PAGE, Version, check_text
+from .messages import OEM_CODE_PAGE, Version, check_code_page, check_text
 from .negotiate import Negotiate
 from .policy import Strength
 from .responses import encode_temp
@@ -79,7 +79,8 @@ class Initiator(msgspec.Struct, frozen=True, kw_only=True):
     oem: str = OEM_CODE_PAGE
 
     def __post_init__(self) -> None:
-        check_text(self.workstation)
+        check_text(self.workstation, Fault.CALLER)
+        check_code_page(self.oem)
         if self.request & ~_REQUESTABLE or not self.request & (UNICODE | OEM) or not self.request & NTLM:
             raise bad_argument("NTLM and a character set are requested, and no flag that is not a request")
 

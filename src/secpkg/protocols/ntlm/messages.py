@@ -29,7 +29,7 @@ OEM_CODE_PAGE: Final = "cp437"
 
 _BEGIN: Final = struct.Struct("<8sI")
 _TYPES: Final = {1: Message.NEGOTIATE, 2: Message.CHALLENGE, 3: Message.AUTHENTICATE}
-_CONTROL: Final = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL: Final = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _VERSION: Final = struct.Struct("<BBH3xB")
 _NO_VERSION: Final = bytes(8)
 
@@ -115,6 +115,14 @@ def character_set(flags: int, oem: str) -> str | None:
     raise Rejected(Reason.CHARACTER_SET_MISSING, "MS-NLMP 2.2.2.5: neither UNICODE nor OEM")
 
 
+def check_code_page(oem: str) -> None:
+    """Rejected, the caller's fault, where `oem` is not the name of a character set (`bytes.decode` knows)."""
+    try:
+        b"A".decode(oem)
+    except LookupError:
+        raise bad_argument("an OEM code page that Python does not know") from None
+
+
 def decode_text(message: memoryview, length: int, offset: int, oem: str | None) -> str:
     """A name in the payload. Control characters and line separators are refused: no name has them, and logs do."""
     if not length:
@@ -143,7 +151,7 @@ def check_text(text: str, fault: Fault = Fault.PEER) -> str:
     if len(text) > MAX_NAME:
         raise Rejected(Reason.TOO_LONG, "a name is at most 512 characters", fault)
     if not text.isprintable() and _CONTROL.search(text):
-        raise Rejected(Reason.TEXT_MALFORMED, "a name has no control characters", fault)
+        raise Rejected(Reason.TEXT_MALFORMED, "a name has no control characters and no lone surrogates", fault)
     return text
 
 

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from .errors import bad_argument
+from .errors import Fault, bad_argument
 from .flags import IDENTIFY, PROTECTION
 from .hashes import KEY_SIZE, nt_hash
 from .messages import check_text
@@ -45,8 +45,8 @@ class Credential(Sealed, frozen=True):
             raise bad_argument("a credential without a user is anonymous, and none")
         if len(self.nt_hash) != KEY_SIZE:
             raise bad_argument("an NT hash is 16 bytes")
-        check_text(self.user)
-        check_text(self.domain)
+        check_text(self.user, Fault.CALLER)
+        check_text(self.domain, Fault.CALLER)
 
     @classmethod
     def from_password(cls, user: str, domain: str, password: str) -> "Credential":
