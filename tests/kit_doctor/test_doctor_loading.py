@@ -127,6 +127,7 @@ def test_a_target_that_is_not_there(clinic: Clinic) -> None:
     assert "'moved.elsewhere'" in report.line
 
 
+@pytest.mark.slow
 def test_a_start_that_does_not_end(clinic: Clinic) -> None:
     """The worker is killed; the module is quarantined or broken with that reason."""
     clinic.plant("slow", "import time\ntime.sleep(60)\n")
@@ -168,6 +169,7 @@ def test_what_is_right_on_the_way_is_marked(clinic: Clinic) -> None:
     assert {state for stage, state in marks.items() if stage in ("worker", "calls")} == {"not reached"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cause", "body", "said"),
     [

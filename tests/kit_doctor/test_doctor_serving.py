@@ -18,6 +18,8 @@ from secpkg.kit.doctor.gather import gather
 from secpkg.kit.doctor.model import Report
 from secpkg.kit.doctor.walk import walk
 
+pytestmark = pytest.mark.slow
+
 
 def wreck(clinic: Clinic, module: str, what: bytes) -> Report:
     """Have the package do it as often as quarantine takes (twice here)."""
