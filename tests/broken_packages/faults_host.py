@@ -408,7 +408,7 @@ HOST: tuple[Fault, ...] = (
     _of(HangsOnGarbage, "K15", "garbage makes the acceptor loop for ever", slow=True),
     _of(RaisesOnGarbage, "K13", "garbage is a struct.error"),
     _of(VagueOnGarbage, "K13", "garbage is an internal error"),
-    _of(MoreSpends, "K4", "asking for more spends the context", "R226"),
+    _of(MoreSpends, "R226", "asking for more spends the context"),
     _of(ForeignAwait, "K13", "awaits asyncio.sleep", "R235"),
     _of(SleepsOnFailure, "K15", "blocks the worker for seconds", slow=True),
     _of(TooLong, "R35", "tokens are longer than cbMaxToken"),

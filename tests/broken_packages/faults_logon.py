@@ -219,7 +219,7 @@ LOGON: tuple[Fault, ...] = (
     _of(SessionAfterError, "R45", "a logon that an LSA function ended leaves a session", "K11"),
     _of(KeepErrorSwallowed, "K11", "a logon succeeds although an LSA function failed"),
     _of(NoSession, "R44", "a LUID without a session"),
-    _of(OneLuid, "R57", "every session has one LUID", "R44"),
+    _of(OneLuid, "R44", "every session has one LUID", "R57"),
     _of(AnotherUsersLogon, "K5", "everybody is whoever came first"),
     _of(AnotherSessionsCredential, "R60", "primary credentials of another session"),
     _of(TerminatedIgnored, "R117", "LsaApLogonTerminated does nothing", "R94"),

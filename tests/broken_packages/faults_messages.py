@@ -401,7 +401,7 @@ MESSAGES: tuple[Fault, ...] = (
     _of("NumberAlwaysBound", _way(NumberAlwaysBound), "R217", "numbers are bound without sequence detection"),
     _of("SharedCounter", _sound(SharedCounter), "R222", "sender and receiver step on one counter"),
     _of("PlainSeal", _with(PlainSeal), "K6", "seal does not encrypt", "K7", "K14"),
-    _of("TagIgnored", _with(TagIgnored), "R218", "unseal decrypts and looks at no tag", "R217", "K14"),
+    _of("TagIgnored", _with(TagIgnored), "R218", "unseal decrypts and looks at no tag", "R217", "K7", "K14"),
     _of(
         "VerifyStub",
         _with(VerifyStub),
@@ -433,7 +433,7 @@ MESSAGES: tuple[Fault, ...] = (
     _of("SignsUnasked", _with(SignsUnasked), "R220", "signs where integrity was not negotiated"),
     _of("KeepsViews", _with(KeepsViews), "K12", "views of the application's buffers are kept after the call"),
     _of("UserLeak", _with(UserLeak), "K12", "the user half keeps every context"),
-    _of("WithoutRole", WithoutRole, "R161", "the packed context does not say initiator or acceptor"),
+    _of("WithoutRole", WithoutRole, "R161", "the packed context does not say initiator or acceptor", "K7"),
     _of("WithoutVersion", WithoutVersion, "K8", "the packed context has no version"),
     _of("Credulous", _with(Credulous), "K8", "any bytes are a packed context"),
     _of("PackedTooLarge", PackedTooLarge, "R156", "the packed context is larger than 64 KiB"),

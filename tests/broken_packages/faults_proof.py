@@ -129,18 +129,6 @@ class AnswerAgain(Sound):
         return await super().init_lsa_mode_context(call, credential, context, request)
 
 
-class PlainSpentNot(SoundPlain):
-    """A refused acceptor may be asked again: guesses without end. (In LSA mode the host forbids it.)"""
-
-    class Half(PlainContexts):
-        async def finish(self, call: c.Call, context: Accepting, request: c.ContextRequest) -> c.Step:
-            context.spent = False
-            return await super().finish(call, context, request)
-
-    def __init__(self) -> None:
-        self.half = self.Half()
-
-
 class BindingsAbsent(Sound):
     def bound(self, theirs: bytes, request: c.ContextRequest) -> bool:
         return theirs == wire.NO_BINDINGS or super().bound(theirs, request)
@@ -248,12 +236,12 @@ def _plain(package: type[SoundPlain], rule: str, why: str, *also: str) -> Fault:
 PROOF: tuple[Fault, ...] = (
     _of(MicAbsent, "K1", "a closing without its MIC is accepted"),
     _of(MicIgnored, "K1", "the MIC is parsed and never compared"),
-    _of(ProofNotCompared, "K1", "the initiator's proof is parsed and never compared", "K2", "K5", "K18"),
+    _of(ProofNotCompared, "K1", "the initiator's proof is parsed and never compared", "K2", "K5", "K18", "R54"),
     _of(ProofByPrefix, "K1", "four bytes of the proof are compared"),
     _of(ProofTruncated, "K1", "as many bytes of the proof are compared as were sent", "K5"),
     _of(MicOverReencoded, "K1", "re-encoded instead of received bytes are verified"),
     _of(FlagsUnprotected, "K1", "flags changed on the way downgrade the context, unnoticed"),
-    _of(ServerUnproved, "K1", "MUTUAL_AUTH is granted for whatever the server says", "K2", "K3"),
+    _of(ServerUnproved, "K1", "MUTUAL_AUTH is granted for whatever the server says", "K2", "K3", "K4"),
     _of(ServerByPrefix, "K1", "the server's proof is compared by its beginning"),
     _of(ServerNotAwaited, "K1", "MUTUAL_AUTH is granted before the server has proved anything", "K2", "R187"),
     _of(NonceConstant, "K2", "the nonces are always the same", "K5"),
@@ -261,7 +249,6 @@ PROOF: tuple[Fault, ...] = (
     _of(Reflected, "K3", "an initiator completes for its own closing"),
     _of(OpeningAgain, "K4", "an acceptor begins anew in the middle"),
     _of(AnswerAgain, "K4", "an initiator takes a second answer"),
-    _plain(PlainSpentNot, "K4", "a refused context may be tried again"),
     _of(BindingsAbsent, "K17", "absent bindings pass where the server has some", "R234"),
     _of(BindingsZero, "K17", "all-zero bindings pass where the server has some"),
     _of(BindingsDifferent, "R235", "bindings of another channel pass"),

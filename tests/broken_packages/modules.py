@@ -30,8 +30,6 @@ class Fault(msgspec.Struct, frozen=True):
     also: frozenset[str] = frozenset()
     slow: bool = False
     """It takes seconds to see."""
-    thorough: bool = False
-    """Seen for certain only where nothing is sampled."""
 
 
 def module(package: type[Sound]) -> Target:
