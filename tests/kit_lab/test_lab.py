@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +17,7 @@ from typing import Any
 
 import pytest
 
+import secpkg
 from secpkg.kit.new import make
 
 pytestmark = pytest.mark.slow
@@ -136,6 +139,21 @@ def test_an_edit_is_loaded_by_a_new_worker_and_tried_again(lab: Running, project
     assert place.exists()
     assert lab.end() == 0
     assert not place.parents[1].exists()
+
+
+def test_the_authority_ends_with_a_lab_that_was_killed() -> None:
+    running = Running("hello")
+    address = running.until(lambda line: line["type"] == "began")["authority"]
+    try:
+        with secpkg.lsa.register_logon_process("tests", address) as lsa:
+            status = lsa.manage("authority.status")
+        assert isinstance(status, dict)
+        with open(os.pidfd_open(status["pid"]), "rb") as authority:
+            running.process.kill()
+            assert select.select([authority], [], [], PATIENCE)[0]
+    finally:
+        running.kill()
+        shutil.rmtree(Path(address.removeprefix("unix:")).parents[1])
 
 
 def once(*arguments: str) -> tuple[int, str]:
