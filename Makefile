@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help test quick cover prove demo bench lint fmt types layers clean
+.PHONY: help test quick cover prove demo bench docs lint fmt types layers clean
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -37,6 +37,10 @@ demo: $(READY) ## what it looks like in use (KEEP=1 leaves what it made)
 
 bench: $(READY) ## the measured promises
 	@PYTHONPATH=. $(BIN)/python -m bench $(ARGS)
+
+docs: $(READY) ## the pages in docs/, as HTML in build/docs; every warning is an error
+	@out=$$($(BIN)/python -m mkdocs build --clean --strict 2>&1) || { printf '%s\n' "$$out" | grep -v '^INFO' >&2; exit 1; }
+	@echo "docs: build/docs/index.html"
 
 lint: $(READY) ## ruff: rules and layout
 	@echo "lint: ruff"
