@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 import secpkg_hello.lsa_mode
 import secpkg_hello.user_mode
-
 from secpkg.contract import InterfaceVersion, ModuleTables, SecurityError, Status
 from secpkg.kit.check import run as running
 from secpkg.kit.check.model import Finding, Outcome, Probe, kept

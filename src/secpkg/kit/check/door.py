@@ -136,6 +136,13 @@ class LsaDoor:
         reply = cast(schema.Answered, self._call(schema.QueryContext(next_id(), cast(int, context), attribute)))
         return msgspec.msgpack.decode(reply.value, type=attribute_type(attribute))
 
+    def function(self, name: str, *arguments: object) -> object:
+        """Any other function of the package that an application reaches: plain data, or None."""
+        raw = msgspec.Raw(schema.encode(arguments))
+        reply = self._call(schema.CallFunction(next_id(), name, raw, self.opened.package))
+        decoded: object = msgspec.msgpack.decode(reply.value) if isinstance(reply, schema.Answered) else None
+        return decoded
+
     def redeem(self, reference: bytes) -> schema.TokenOpened:
         """The access token behind a reference."""
         reply = self.link.call(schema.RedeemToken(next_id(), reference))
