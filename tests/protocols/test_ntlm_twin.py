@@ -6,6 +6,7 @@ import pytest
 from tests.protocols.ntlm_pair import ALICE, ENTROPY, INFO, NONCE, NOW, WEAK, exchange, recorded
 
 from secpkg.protocols.ntlm import (
+    DEFAULT_REQUEST,
     Acceptor,
     AcceptorPolicy,
     BindingPolicy,
@@ -35,7 +36,7 @@ from secpkg.protocols.ntlm import flags as f
 from secpkg.protocols.ntlm.hashes import upper
 from secpkg.protocols.ntlm.md5 import hmac_md5
 from secpkg.protocols.ntlm.policy import TICKS
-from secpkg.protocols.ntlm.transitions import CONNECTION, diagram
+from secpkg.protocols.ntlm.transitions import CONNECTION, DATAGRAM, Message, State, advance, diagram
 
 BASE = f.NTLM | f.ALWAYS_SIGN | f.REQUEST_TARGET
 CHOICES = (f.SIGN, f.SEAL, f.EXTENDED_SESSIONSECURITY, f.KEY_128, f.KEY_56, f.KEY_EXCH)
@@ -407,5 +408,21 @@ def test_secrets_have_no_repr() -> None:
         assert repr(value) == f"<{type(value).__name__}>"
 
 
-def test_diagram() -> None:
+def test_only_the_legal_moves() -> None:
+    """Each table has its moves and no other; the diagram is drawn from it."""
     assert diagram().count("-->") == len(CONNECTION) + 2
+    for table in (CONNECTION, DATAGRAM):
+        for state, message in product(State, Message):
+            if (state, message) in table:
+                assert advance(table, state, message) is table[state, message]
+                continue
+            with pytest.raises(Rejected) as caught:
+                advance(table, state, message)
+            assert caught.value.reason is Reason.UNEXPECTED_MESSAGE
+
+
+def test_identify() -> None:
+    """MS-NLMP 2.2.2.5 Q: both sides know that the acceptor may look and not act."""
+    ours, theirs = exchange(initiator=Initiator(request=DEFAULT_REQUEST | f.IDENTIFY))
+    assert ours.session.identify and theirs.session.identify
+    assert not exchange()[1].session.identify
