@@ -43,7 +43,7 @@ class _Names(dict[str, object]):
 
     def __init__(self, function: Callable[..., object]) -> None:
         super().__init__()
-        self._globals: dict[str, object] = getattr(function, "__globals__", {})
+        self._globals: dict[str, object] = getattr(inspect.unwrap(function), "__globals__", {})
 
     def __missing__(self, name: str) -> object:
         if name in self._globals:
