@@ -371,7 +371,7 @@ def diagram(events: list[dict[str, Any]], demo: Demo) -> str:
     begin = min(e["monotonic"] for e in events)
     for e in sorted(events, key=lambda e: (e["monotonic"], -e["seconds"])):
         who = names.setdefault(e["process"], f"{e['package']} worker {e['process']}")
-        mark = {"lsa": "  ──▶ authority:", "user": "●"}.get(e["kind"], "▶")
+        mark = {"lsa": "  ──▶ authority:", "user": "●", "authority": "○"}.get(e["kind"], "▶")
         sizes = f"{e['received']} → {e['sent']}" if e["received"] or e["sent"] else ""
         lines.append(
             f"{(e['monotonic'] - begin) * 1000:8.1f}  {who:<18} {mark + ' ' + e['function']:<42}"

@@ -184,7 +184,7 @@ def add(
 @click.argument("module")
 @as_json
 def revive(module: str, as_json: bool) -> None:
-    """Start a broken or quarantined module again."""
+    """Start a quarantined module again."""
     _say_added(manage("packages.revive", module=module), as_json)
 
 
