@@ -120,7 +120,7 @@ def run_probe(probe: Probe, subject: Subject) -> Iterator[Finding]:
     if lacking:
         unknown = lacking == ["handshake"] and "contexts" in subject.powers
         for rule in probe.rules:
-            if unknown:
+            if unknown and set(rules.rules()[rule].lacking(subject.powers)) <= {"token"}:
                 how = tuple(subject.attempts[-4:])
                 finding = untried(rule, "the kit found no way to make a context: prepare(place) tells it one", *how)
                 yield _named(finding, probe, subject)
