@@ -372,8 +372,8 @@ class DelegatesAlone(Sound):
         return super().granted(initiator, requirements, seals) | requirements & int(c.IscReq.DELEGATE)
 
 
-def _of(name: str, package: type[Sound], rule: str, why: str, *also: str) -> Fault:
-    return Fault(name, lambda: module(package), rule, why, frozenset(also))
+def _of(name: str, package: type[Sound], rule: str, why: str, *also: str, slow: bool = False) -> Fault:
+    return Fault(name, lambda: module(package), rule, why, frozenset(also), slow)
 
 
 MESSAGES: tuple[Fault, ...] = (
@@ -431,8 +431,10 @@ MESSAGES: tuple[Fault, ...] = (
     _of("OrderOfBuffers", _with(OrderOfBuffers), "R209", "the token must come last", "R210"),
     _of("TrailerWrong", _with(TrailerWrong), "R215", "signatures are longer than cbMaxSignature", "R219"),
     _of("SignsUnasked", _with(SignsUnasked), "R220", "signs where integrity was not negotiated"),
-    _of("KeepsViews", _with(KeepsViews), "K12", "views of the application's buffers are kept after the call"),
-    _of("UserLeak", _with(UserLeak), "K12", "the user half keeps every context"),
+    _of(
+        "KeepsViews", _with(KeepsViews), "K12", "views of the application's buffers are kept after the call", slow=True
+    ),
+    _of("UserLeak", _with(UserLeak), "K12", "the user half keeps every context", slow=True),
     _of("WithoutRole", WithoutRole, "R161", "the packed context does not say initiator or acceptor", "K7"),
     _of("WithoutVersion", WithoutVersion, "K8", "the packed context has no version"),
     _of("Credulous", _with(Credulous), "K8", "any bytes are a packed context"),

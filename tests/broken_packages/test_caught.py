@@ -34,6 +34,7 @@ def test_a_planted_fault_is_caught_under_its_rule(fault: Fault) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("fault", _marked(True))
 def test_a_planted_fault_is_all_that_a_whole_check_finds(fault: Fault) -> None:
     """No probe tells more than the fault explains."""
