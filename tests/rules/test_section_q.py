@@ -140,7 +140,7 @@ def test_R276_defaults_of_the_options_and_short_buffers(lab: LabAuthority) -> No
 # --- identities ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.breaks("R277", "secpkg.sspi.raw.identities:sspi_is_auth_identity_encrypted")
+@pytest.mark.breaks("R277", "secpkg.sspi.raw.identities:sspi_encode_auth_identity_as_strings")
 def test_R277_an_encrypted_identity_gives_no_strings(lab: LabAuthority) -> None:
     for options in (SAME_PROCESS, SAME_LOGON):
         identity = alice()
