@@ -50,10 +50,10 @@ def functions_page() -> str:
 
 _MEANINGS: Final = {
     "working": "does what its page says, and a test fails when a stub stands in its place",
-    "duty": "a package implements it; the host calls it when the documents say so",
-    "error": "answers the documented error, because the documents withhold it here",
+    "duty": "nothing to do in Python, and an obligation that is kept: a quota, a release that happens once",
+    "error": "its page demands a failure, and it fails so",
     "undocumented": "only the header has it: answers the documented “unsupported”",
-    "refused": "cannot be done on this platform, and says so with its status",
+    "refused": "needs what this platform does not have, and says so with its status",
     "unsupported": "not there yet",
     "unproven": "claims to work, and its proof is not current",
 }

@@ -94,3 +94,17 @@ def test_links_in_code_are_none_and_those_that_leave_docs_go_to_the_repository()
     assert docs_hooks.in_repository("repository/examples/keyring/README.md", "../hello") == "examples/hello/README.md"
     assert docs_hooks.in_site("docs/index.md") == "index.md"
     assert docs_hooks.in_site("src/v.py") == "repository/src/v.py"
+
+
+def test_the_documented_names_on_the_pages_are_documented() -> None:
+    """Wherever a page says SpSomething or LsaApSomething, the reference has it."""
+    from secpkg.contract.reference import functions
+
+    known = {name for row in functions() for name in row.function.split()}
+    unknown = {
+        (page.name, name)
+        for page in [*DOCS.glob("*.md"), *DOCS.glob("howto/*.md")]
+        for name in re.findall(r"\b(?:Sp|LsaAp)[A-Z]\w+", page.read_text("utf-8"))
+        if name not in known
+    }
+    assert not unknown
