@@ -87,8 +87,8 @@ class Auth(Answering, AuthBase):
         if not isinstance(adapter, HTTPAdapter):
             return response
         pinned = copy.copy(adapter)  # its state without its pools (HTTPAdapter.__getstate__)
+        exchange = _Exchange(pinned, response, position, how)
         try:
-            exchange = _Exchange(pinned, response, position, how)
             if asked.scheme == "https" and reply.tls is None:
                 # That connection is closed already, and its certificate gone with it.
                 response = exchange.send(None, True)
@@ -99,6 +99,7 @@ class Auth(Answering, AuthBase):
             _hand_over(pinned, adapter, exchange.response, how)
             return exchange.response
         except BaseException:
+            exchange.response.close()
             pinned.close()
             raise
 

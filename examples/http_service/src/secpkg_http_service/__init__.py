@@ -1,0 +1,1 @@
+"""A page over TLS that says who you are."""
