@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help test quick cover prove demo bench docs lint fmt types layers clean
+.PHONY: help test quick thorough cover prove demo bench docs lint fmt types layers clean
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -24,7 +24,10 @@ test: lint types layers ## everything: lint, types, layers, then every test
 	@$(BIN)/python -m pytest $(ARGS)
 
 quick: $(READY) ## the inner loop: every test that is not slow
-	@$(BIN)/python -m pytest -q -m "not slow" $(ARGS)
+	@$(BIN)/python -m pytest -q -m "not slow and not thorough" $(ARGS)
+
+thorough: $(READY) ## what `make test` runs a sample of: minutes more
+	@$(BIN)/python -m pytest -q -m thorough $(ARGS)
 
 cover: $(READY) ## every test, with the lines and branches that none of them reached
 	@$(BIN)/python -m pytest -q --cov --cov-report=term-missing $(ARGS)

@@ -262,3 +262,16 @@ def test_supplemental_credentials_and_flags_are_what_they_were_without_surrogate
     package = Badge(primary_credentials=primary, supplemental_credentials=(SupplementalCredential("A", b"for A"),))
     with lab_with(package, Told("A", [])) as lab, badge(lab), secpkg.lsa.connect(lab):
         assert told == [("alice", "p", b"for A")]
+
+
+@pytest.mark.breaks("R93", "secpkg.authority.surrogates:post_logon_user")
+def test_whoever_is_told_of_a_logon_afterwards_hears_of_its_end_R93() -> None:
+    """Also a package that takes no credentials."""
+    world = World()
+    world.add_user()
+    hello, connection = world.add_hello(), world.connect()
+    world.add_package("Late", post_logon_user=lambda *_: None, logon_terminated=lambda *_: None)
+    world.logon(connection, hello)
+    world.lsa.connections.close(connection)
+    names = [name for package, name, _ in world.calls if package == "Late"]
+    assert names == ["post_logon_user", "logon_terminated"]

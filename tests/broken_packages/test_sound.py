@@ -30,6 +30,7 @@ def test_the_sound_packages_break_no_rule(target: Target) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("target", SOUND, ids=lambda target: target.name)
 def test_the_sound_packages_break_no_rule_in_a_whole_check(target: Target) -> None:

@@ -92,6 +92,7 @@ async def post_logon_user(authority: LocalSecurityAuthority, connection: Connect
     """
     for entry in authority.packages.having("post_logon_user"):
         target = PackageTarget.of(entry.package_id, connection.caller, connection)
+        session.told.add(entry.package_id)  # who knows of its beginning hears of its end (R93)
         try:
             await Request[object]("post_logon_user", (PostLogonUserInfo(0, session.logon_id, 0),), target)
         except SecurityError as failed:

@@ -380,7 +380,9 @@ class EmbeddedAuthority:
     def add_module(
         self, module: str | tuple[ModuleDescription, LsaModeInitialize], *, primary_credentials: bool = False
     ) -> Module:
-        """AddSecurityPackage: load a module now. SEC_E_CANNOT_INSTALL with the reason when it is broken."""
+        """AddSecurityPackage: load a module now. SEC_E_CANNOT_INSTALL with the reason when it is broken, or each of its
+        packages is; one that has a sibling at work is listed with its reason (spec/README 1).
+        """
         if isinstance(module, str):
             description = describe(module)
         else:
@@ -390,6 +392,9 @@ class EmbeddedAuthority:
             loaded = self.machine.add_module(description, lambda _module: None, primary_credentials=primary_credentials)
         if loaded.state == "broken":
             raise SecurityError(Status.SEC_E_CANNOT_INSTALL, reason=loaded.reason)
+        entries = [self.machine.authority.packages.entry(package_id) for package_id in loaded.packages]
+        if entries and all(entry.state == "broken" for entry in entries):
+            raise SecurityError(Status.SEC_E_CANNOT_INSTALL, reason=entries[0].reason)
         return loaded
 
     def link(self, logon_process_name: str | None = None) -> LocalLink:
