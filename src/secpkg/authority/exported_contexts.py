@@ -29,7 +29,7 @@ class ExportedContexts:
         self._keys: dict[bytes, tuple[int, bytes, float]] = {}
 
     def deposit(self, uid: int, digest: bytes, key: bytes) -> None:
-        """Keep a key. STATUS_QUOTA_EXCEEDED; STATUS_INVALID_PARAMETER for other sizes and a digest that is known already."""
+        """Keep a key. STATUS_QUOTA_EXCEEDED; STATUS_INVALID_PARAMETER for other sizes and a digest that is known."""
         if len(digest) != SIZE or len(key) != SIZE or digest in self._keys:
             raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason="exported_context_key")
         now = self._clock()
