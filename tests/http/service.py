@@ -39,6 +39,8 @@ def serving(app: Any, tls: tuple[Path, Path] | None, *, http: type[asyncio.Proto
 
         async def life() -> None:
             await server.serve([listener])
+            for _ in range(50):  # what TLS has left to do when its connection is gone; no time passes
+                await asyncio.sleep(0)
             close = getattr(app, "close", None)
             if close is not None:
                 await close()
@@ -60,44 +62,58 @@ def relaying(port: int, tls: tuple[Path, Path], server_certificate: Path) -> Ite
     outside = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     outside.load_cert_chain(*tls)
     inside = ssl.create_default_context(cafile=str(server_certificate))
-    ready, loops = threading.Event(), [asyncio.new_event_loop()]
-    ports: list[int] = []
-    tasks: set[asyncio.Task[None]] = set()
+    threads: list[threading.Thread] = []
+    sockets: list[socket.socket] = []
 
-    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def run(function: Callable[..., None], *arguments: object) -> None:
+        threads.append(threading.Thread(target=function, args=arguments))
+        threads[-1].start()
+
+    def pump(source: socket.socket, sink: socket.socket) -> None:
         try:
-            while data := await reader.read(65536):
-                writer.write(data)
-                await writer.drain()
-        except (OSError, asyncio.CancelledError):
+            while data := source.recv(65536):
+                sink.sendall(data)
+        except OSError:
             pass
-        writer.close()
+        end(sink)
 
-    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        back, forth = await asyncio.open_connection("127.0.0.1", port, ssl=inside, server_hostname="localhost")
-        tasks.update(asyncio.ensure_future(pump(*way)) for way in ((reader, forth), (back, writer)))
+    def end(sock: socket.socket) -> None:
+        try:
+            socket.socket.shutdown(sock, socket.SHUT_RDWR)  # of TCP: the other thread may be reading
+        except OSError:
+            pass
 
-    async def life(stop: asyncio.Event) -> None:
-        server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=outside)
-        ports.append(server.sockets[0].getsockname()[1])
-        ready.set()
-        await stop.wait()
-        server.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks)
-        await server.wait_closed()
+    def accept() -> None:
+        while True:
+            try:
+                plain, _ = listener.accept()
+            except OSError:
+                return
+            plain.settimeout(20)
+            try:
+                client = outside.wrap_socket(plain, server_side=True)
+                sockets.append(client)
+                server = inside.wrap_socket(
+                    socket.create_connection(("127.0.0.1", port), 20), server_hostname="localhost"
+                )
+                sockets.append(server)
+            except OSError:
+                plain.close()
+                continue
+            run(pump, client, server)
+            run(pump, server, client)
 
-    stop = asyncio.Event()
-    thread = threading.Thread(target=lambda: (loops[0].run_until_complete(life(stop)), loops[0].close()))
-    thread.start()
-    try:
-        assert ready.wait(30)
-        yield ports[0]
-    finally:
-        loops[0].call_soon_threadsafe(stop.set)
-        thread.join(30)
-        assert not thread.is_alive()
-
-
-Get = Callable[..., tuple[int, str]]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        acceptor = threading.Thread(target=accept)
+        acceptor.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            end(listener)
+            acceptor.join(30)
+            for sock in sockets:
+                end(sock)
+            for thread in threads:
+                thread.join(30)
+            for sock in sockets:
+                sock.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -69,7 +70,8 @@ def test_a_signature_without_one_hash_has_no_bindings() -> None:
 def test_what_is_no_certificate(tmp_path: Path) -> None:
     garbage = tmp_path / "garbage.pem"
     garbage.write_bytes(b"-----BEGIN CERTIFICATE-----\nYWJj\n-----END CERTIFICATE-----\n")
-    for ask in (lambda: bindings.of_certificate(b"abc"), lambda: bindings.of_pem(garbage)):
+    asks: list[Callable[[], bytes]] = [lambda: bindings.of_certificate(b"abc"), lambda: bindings.of_pem(garbage)]
+    for ask in asks:
         with pytest.raises(SecurityError) as refused:
             ask()
         assert refused.value.reason == "not_a_certificate"

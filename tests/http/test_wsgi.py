@@ -142,8 +142,9 @@ def test_bodies_methods_and_versions(lab: LabAuthority, site: Site) -> None:
     assert call(app, "X-Hello !").status == 400
     with talk.first(lab) as client:
         hello = opening(client)
-    for ends in ({"protocol": "HTTP/1.0"}, {"HTTP_CONNECTION": "close"}, {"body": b"x" * 300_000}):
-        call(app, hello, **ends)  # type: ignore[arg-type]
+    endings: list[dict[str, Any]] = [{"protocol": "HTTP/1.0"}, {"HTTP_CONNECTION": "close"}, {"body": b"x" * 300_000}]
+    for ends in endings:
+        call(app, hello, **ends)
         assert app.handshakes.half_open == 0
     app.close()
 
@@ -152,11 +153,12 @@ def test_optional_and_proxies(lab: LabAuthority, site: Site) -> None:
     app = Authenticated(site, schemes=SCHEMES, authority=lab, optional=True, clock=lab.clock)
     assert call(app, REMOTE_USER="root").body == b"nobody", "what the server says is not what was proved"
     connection = Connection()
-    assert handshake(app, lab, **{"secpkg.connection": connection})[-1].status == 200
-    assert call(app, **{"secpkg.connection": connection}).body == b"EXAMPLE\\alice"
-    assert call(app, **{"secpkg.connection": connection, "HTTP_VIA": "1.1 proxy"}).body == b"nobody"
+    on: dict[str, Any] = {"secpkg.connection": connection}
+    assert handshake(app, lab, **on)[-1].status == 200
+    assert call(app, **on).body == b"EXAMPLE\\alice"
+    assert call(app, **on, HTTP_VIA="1.1 proxy").body == b"nobody"
     connection.close()
-    assert call(app, **{"secpkg.connection": connection}).body == b"nobody"
+    assert call(app, **on).body == b"nobody"
     app.close()
 
 
@@ -200,8 +202,13 @@ def test_impersonate_runs_the_application_as_the_user(lab: LabAuthority, tmp_pat
 
     app = Authenticated(page, schemes=SCHEMES, authority=lab, impersonate=True, clock=lab.clock)
     seen: list[int] = []
-    seen_euid = threading.Thread(target=lambda: (handshake(app, lab), seen.append(os.geteuid())))
-    seen_euid.start()
-    seen_euid.join()
+
+    def work() -> None:
+        handshake(app, lab)
+        seen.append(os.geteuid())
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
     assert uids == [65534, 65534] and seen == [0]
     app.close()

@@ -171,8 +171,9 @@ class Answering:
         return self._choose(reply) is not None
 
     def legs(self, asked: Origin, reply: Reply) -> Legs:
-        """The handshake, after ``reply`` for which `answers` was true. SecurityError where our side failed, or where a
-        server that let us in did not prove itself (SEC_E_MUTUAL_AUTH_FAILED); a refusal is a response with 401.
+        """The handshake, after ``reply`` for which `answers` was true. SecurityError where our side failed, where a
+        server that let us in did not prove itself (SEC_E_MUTUAL_AUTH_FAILED), and where the legs kept going over
+        several connections (SEC_E_OUT_OF_SEQUENCE); a refusal is a response with 401.
         """
         for _ in range(ATTEMPTS):
             scheme = self._choose(reply)
@@ -182,6 +183,9 @@ class Answering:
             if again is None:
                 return
             reply = again
+        error = SecurityError(Status.SEC_E_OUT_OF_SEQUENCE, reason="legs_on_several_connections")
+        error.add_note("with httpx: give the client a PinningTransport, or use it from one thread or task at a time")
+        raise error
 
     def _handshake(
         self, asked: Origin, opening: Reply, scheme: str

@@ -5,19 +5,27 @@ With ``httpx.AsyncClient`` on asyncio, too. With ``http2=True`` nothing is answe
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection, Generator, Mapping
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Generator, Iterator, Mapping
 
 try:
     import httpx
 except ModuleNotFoundError as error:  # pragma: no cover  # the tests have it
     raise ModuleNotFoundError("secpkg.http.httpx_auth needs httpx: pip install httpx", name=error.name) from error
 
-from secpkg.http.answering import LEGS, Answering
+from secpkg.http.answering import LEGS, Answering, origin
 from secpkg.http.httpx_flow import Flows
+from secpkg.http.httpx_pinning import Lanes
+
+_ONE = httpx.Limits(max_connections=1, max_keepalive_connections=1)
 
 
 class Auth(Answering, httpx.Auth):
     """An ``auth=`` object; parameters and errors as for `secpkg.http.answering.Answering`.
+
+    Give the client a `PinningTransport` (or `AsyncPinningTransport`) where it is used by several threads or tasks: then
+    each handshake has a connection of its own. Without, the library chooses; handshakes wait for each other, one that
+    was torn apart is begun again, and after some attempts it is SEC_E_OUT_OF_SEQUENCE.
 
     A refusal is a response with 401. SecurityError where the client's side failed, and where a server that let us in
     did not prove itself. `close` (or `aclose`, on the event loop that used it) frees its handles.
@@ -76,3 +84,96 @@ def _without_body(request: httpx.Request) -> httpx.Request:
     if request.method not in ("GET", "HEAD"):
         headers.append(("Content-Length", "0"))
     return httpx.Request(request.method, request.url, headers=headers, extensions=request.extensions)
+
+
+class PinningTransport(httpx.BaseTransport):
+    """For ``httpx.Client(transport=...)``: HTTP/1.1, a connection of its own for each handshake (`httpx_pinning`)."""
+
+    def __init__(self, *, verify: ssl.SSLContext | bool = True, proxy: str | None = None) -> None:
+        context = verify if isinstance(verify, ssl.SSLContext) else httpx.create_ssl_context(verify=verify)
+        self._lanes = Lanes(lambda: httpx.HTTPTransport(verify=context, proxy=proxy, limits=_ONE))
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """One request, on its flow's lane."""
+        url = request.url
+        lane, pin = self._lanes.lane(origin(url.scheme, url.host, url.port), request.extensions)
+        try:
+            response = lane.handle_request(request)
+        except BaseException:
+            self._lanes.end(pin)
+            raise
+        for surplus in self._lanes.surplus():
+            surplus.close()
+        assert isinstance(response.stream, httpx.SyncByteStream)
+        stream = _Stream(response.stream, lambda: self._lanes.end(pin))
+        return httpx.Response(
+            response.status_code, headers=response.headers, stream=stream, extensions=response.extensions
+        )
+
+    def close(self) -> None:
+        """Close all connections."""
+        for lane in self._lanes.drain():
+            lane.close()
+
+
+class AsyncPinningTransport(httpx.AsyncBaseTransport):
+    """For ``httpx.AsyncClient(transport=...)``, as `PinningTransport`."""
+
+    def __init__(self, *, verify: ssl.SSLContext | bool = True, proxy: str | None = None) -> None:
+        context = verify if isinstance(verify, ssl.SSLContext) else httpx.create_ssl_context(verify=verify)
+        self._lanes = Lanes(lambda: httpx.AsyncHTTPTransport(verify=context, proxy=proxy, limits=_ONE))
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """One request, on its flow's lane."""
+        url = request.url
+        lane, pin = self._lanes.lane(origin(url.scheme, url.host, url.port), request.extensions)
+        try:
+            response = await lane.handle_async_request(request)
+        except BaseException:
+            self._lanes.end(pin)
+            raise
+        for surplus in self._lanes.surplus():
+            await surplus.aclose()
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+        stream = _AsyncStream(response.stream, lambda: self._lanes.end(pin))
+        return httpx.Response(
+            response.status_code, headers=response.headers, stream=stream, extensions=response.extensions
+        )
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        for lane in self._lanes.drain():
+            await lane.aclose()
+
+
+class _Stream(httpx.SyncByteStream):
+    def __init__(self, stream: httpx.SyncByteStream, end: Callable[[], None]) -> None:
+        self._stream, self._end, self._closed = stream, end, False
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self._stream
+
+    def close(self) -> None:
+        try:
+            self._stream.close()
+        finally:
+            if not self._closed:
+                self._closed = True
+                self._end()
+
+
+class _AsyncStream(httpx.AsyncByteStream):
+    def __init__(self, stream: httpx.AsyncByteStream, end: Callable[[], None]) -> None:
+        self._stream, self._end, self._closed = stream, end, False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for piece in self._stream:
+            yield piece
+
+    async def aclose(self) -> None:
+        try:
+            await self._stream.aclose()
+        finally:
+            if not self._closed:
+                self._closed = True
+                self._end()

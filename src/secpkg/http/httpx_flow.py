@@ -7,12 +7,14 @@ What the application sent is read first: it may be sent more than once.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, MutableMapping
+from contextlib import nullcontext
 from typing import Final, Generic, Protocol, TypeVar, cast
 
 from secpkg import aio
 from secpkg.contract.status import SecurityError
 from secpkg.http.answering import Answering, Origin, Reply, Send, Start, origin
 from secpkg.http.contexts import BlockingContexts, ByLoop
+from secpkg.http.httpx_pinning import PIN, Pin
 from secpkg.sspi.client import Client
 
 
@@ -34,6 +36,8 @@ class _Request(Protocol):
     def url(self) -> _Url: ...
     @property
     def headers(self) -> MutableMapping[str, str]: ...
+    @property
+    def extensions(self) -> MutableMapping[str, object]: ...
     def read(self) -> bytes: ...
     async def aread(self) -> bytes: ...
 
@@ -47,6 +51,8 @@ class _Response(Protocol):
     def extensions(self) -> Mapping[str, object]: ...
     @property
     def request(self) -> object: ...
+    def read(self) -> bytes: ...
+    async def aread(self) -> bytes: ...
 
 
 Rq = TypeVar("Rq", bound=_Request)
@@ -69,40 +75,49 @@ class Flows(Generic[Rq, Rs]):
         turn = self.contexts.turn(asked)
         with turn:
             pass
-        response = yield request
-        reply = _reply(response, request)
-        if not self._answering.answers(asked, reply):
-            return
+        pin: Pin[object] = Pin()
+        request.extensions[PIN] = pin
+        try:
+            response = yield request
+            reply = _reply(response, request)
+            if self._answering.answers(asked, reply):
+                with nullcontext() if pin.pinned else turn:
+                    response = yield from self._blocking(asked, response, reply)
+                    if not pin.pinned and _small(response):
+                        response.read()  # or its connection becomes free in the middle of the next handshake
+        finally:
+            pin.release()
+
+    def _blocking(self, asked: Origin, response: Rs, reply: Reply) -> Generator[Rq, Rs, Rs]:
         client: Client | None = None
         base = cast(Rq, response.request)
         legs = self._answering.legs(asked, reply)
-        with turn:
-            try:
-                command = next(legs)
-                while True:
-                    if isinstance(command, Send):
-                        sent = self._leg(base, command)
-                        response = yield sent
-                        reply = _reply(response, sent)
-                        base = cast(Rq, response.request) if reply.redirected else base
-                        command = legs.send(reply)
-                        continue
-                    try:
-                        if client is None or isinstance(command, Start):
-                            if client is not None:
-                                client.close()
-                            client = self.contexts.start(cast(Start, command))
-                        stepped = self.contexts.step(client, command)
-                    except SecurityError as error:
-                        command = legs.throw(error)
-                    else:
-                        command = legs.send(stepped)
-            except StopIteration:
-                return
-            finally:
-                base.headers.pop("Authorization", None)
-                if client is not None:
-                    client.close()
+        try:
+            command = next(legs)
+            while True:
+                if isinstance(command, Send):
+                    sent = self._leg(base, command)
+                    response = yield sent
+                    reply = _reply(response, sent)
+                    base = cast(Rq, response.request) if reply.redirected else base
+                    command = legs.send(reply)
+                    continue
+                try:
+                    if client is None or isinstance(command, Start):
+                        if client is not None:
+                            client.close()
+                        client = self.contexts.start(cast(Start, command))
+                    stepped = self.contexts.step(client, command)
+                except SecurityError as error:
+                    command = legs.throw(error)
+                else:
+                    command = legs.send(stepped)
+        except StopIteration:
+            return response
+        finally:
+            base.headers.pop("Authorization", None)
+            if client is not None:
+                client.close()
 
     async def awaited(self, request: Rq) -> AsyncGenerator[Rq, Rs]:
         """``async_auth_flow``, on asyncio."""
@@ -112,45 +127,57 @@ class Flows(Generic[Rq, Rs]):
         turn = contexts.turn(asked)
         async with turn:
             pass
-        response = yield request
-        reply = _reply(response, request)
-        if not self._answering.answers(asked, reply):
-            return
+        pin: Pin[object] = Pin()
+        request.extensions[PIN] = pin
         client: aio.Client | None = None
-        base = cast(Rq, response.request)
-        legs = self._answering.legs(asked, reply)
-        async with turn:
-            try:
-                command = next(legs)
-                while True:
-                    if isinstance(command, Send):
-                        sent = self._leg(base, command)
-                        response = yield sent
-                        reply = _reply(response, sent)
-                        base = cast(Rq, response.request) if reply.redirected else base
-                        command = legs.send(reply)
-                        continue
-                    try:
-                        if client is None or isinstance(command, Start):
-                            if client is not None:
-                                await client.close()
-                            client = contexts.start(cast(Start, command))
-                        stepped = await contexts.step(client, command)
-                    except SecurityError as error:
-                        command = legs.throw(error)
-                    else:
-                        command = legs.send(stepped)
-            except StopIteration:
+        base = request
+        try:
+            response = yield request
+            reply = _reply(response, request)
+            if not self._answering.answers(asked, reply):
                 return
-            finally:
-                base.headers.pop("Authorization", None)
-                if client is not None:
-                    await client.close()
+            base = cast(Rq, response.request)
+            legs = self._answering.legs(asked, reply)
+            async with nullcontext() if pin.pinned else turn:
+                try:
+                    command = next(legs)
+                    while True:
+                        if isinstance(command, Send):
+                            sent = self._leg(base, command)
+                            response = yield sent
+                            reply = _reply(response, sent)
+                            base = cast(Rq, response.request) if reply.redirected else base
+                            command = legs.send(reply)
+                            continue
+                        try:
+                            if client is None or isinstance(command, Start):
+                                if client is not None:
+                                    await client.close()
+                                client = contexts.start(cast(Start, command))
+                            stepped = await contexts.step(client, command)
+                        except SecurityError as error:
+                            command = legs.throw(error)
+                        else:
+                            command = legs.send(stepped)
+                except StopIteration:
+                    pass
+                if not pin.pinned and _small(response):
+                    await response.aread()  # as above
+        finally:
+            pin.release()
+            base.headers.pop("Authorization", None)
+            if client is not None:
+                await client.close()
 
     def _leg(self, base: Rq, command: Send) -> Rq:
         request = self._without_body(base) if command.empty else base
         request.headers["Authorization"] = command.authorization
         return request
+
+
+def _small(response: _Response) -> bool:
+    length = response.headers.get_list("Content-Length")
+    return len(length) == 1 and length[0].isdigit() and len(length[0]) < 6
 
 
 def _origin(url: _Url) -> Origin:
