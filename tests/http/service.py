@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -63,25 +64,35 @@ def relaying(port: int, tls: tuple[Path, Path], server_certificate: Path) -> Ite
     outside.load_cert_chain(*tls)
     inside = ssl.create_default_context(cafile=str(server_certificate))
     threads: list[threading.Thread] = []
-    sockets: list[socket.socket] = []
+    over = threading.Event()
 
-    def run(function: Callable[..., None], *arguments: object) -> None:
-        threads.append(threading.Thread(target=function, args=arguments))
-        threads[-1].start()
-
-    def pump(source: socket.socket, sink: socket.socket) -> None:
+    def talk(plain: socket.socket) -> None:
         try:
-            while data := source.recv(65536):
-                sink.sendall(data)
+            with (
+                outside.wrap_socket(plain, server_side=True) as client,
+                socket.create_connection(("127.0.0.1", port), 20) as beyond,
+                inside.wrap_socket(beyond, server_hostname="localhost") as server,
+            ):
+                while not over.is_set() and pass_on(client, server):
+                    pass
         except OSError:
             pass
-        end(sink)
 
-    def end(sock: socket.socket) -> None:
-        try:
-            socket.socket.shutdown(sock, socket.SHUT_RDWR)  # of TCP: the other thread may be reading
-        except OSError:
-            pass
+    def pass_on(client: ssl.SSLSocket, server: ssl.SSLSocket) -> bool:
+        """One thread for both directions: an SSL object is not made for two."""
+        ready, _, _ = select.select([client, server], [], [], 0.05)
+        for source in ready:
+            source.setblocking(False)
+            try:
+                data = source.recv(1 << 20)
+            except ssl.SSLWantReadError:
+                continue
+            finally:
+                source.settimeout(20)
+            if not data:
+                return False
+            (server if source is client else client).sendall(data)
+        return True
 
     def accept() -> None:
         while True:
@@ -90,18 +101,8 @@ def relaying(port: int, tls: tuple[Path, Path], server_certificate: Path) -> Ite
             except OSError:
                 return
             plain.settimeout(20)
-            try:
-                client = outside.wrap_socket(plain, server_side=True)
-                sockets.append(client)
-                server = inside.wrap_socket(
-                    socket.create_connection(("127.0.0.1", port), 20), server_hostname="localhost"
-                )
-                sockets.append(server)
-            except OSError:
-                plain.close()
-                continue
-            run(pump, client, server)
-            run(pump, server, client)
+            threads.append(threading.Thread(target=talk, args=(plain,)))
+            threads[-1].start()
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         acceptor = threading.Thread(target=accept)
@@ -109,11 +110,8 @@ def relaying(port: int, tls: tuple[Path, Path], server_certificate: Path) -> Ite
         try:
             yield listener.getsockname()[1]
         finally:
-            end(listener)
+            over.set()
+            listener.shutdown(socket.SHUT_RDWR)
             acceptor.join(30)
-            for sock in sockets:
-                end(sock)
             for thread in threads:
                 thread.join(30)
-            for sock in sockets:
-                sock.close()
