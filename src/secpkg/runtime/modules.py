@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
 import sys
 from collections.abc import Callable
@@ -46,6 +48,18 @@ def use_path(path: str) -> None:
         sys.path.append(path)
 
 
+def _follow(distribution: metadata.Distribution) -> None:
+    """Look where an editable installation points, which Python itself does at its start alone: the directories in the
+    distribution's own ``.pth`` files. Lines with code in them are not run.
+    """
+    for file in distribution.files or ():
+        if file.suffix == ".pth":
+            with contextlib.suppress(OSError, UnicodeDecodeError):
+                for line in file.read_text().splitlines():
+                    if os.path.isabs(line) and os.path.isdir(line):
+                        use_path(line)
+
+
 def describe(name: str, path: str = "") -> ModuleDescription:
     """The module that an installed distribution offers under ``name``: SEC_E_SECPKG_NOT_FOUND with a named reason.
 
@@ -62,6 +76,8 @@ def describe(name: str, path: str = "") -> ModuleDescription:
     entry = next(iter(entries))
     if entry.dist is None:
         raise SecurityError(Status.SEC_E_SECPKG_NOT_FOUND, reason="module_without_distribution")
+    importlib.invalidate_caches()
+    _follow(entry.dist)
     try:
         digest = distribution_digest(entry.module.partition(".")[0])
     except (LookupError, ValueError):

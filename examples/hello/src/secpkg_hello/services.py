@@ -29,7 +29,11 @@ class ChangePassword(Value, frozen=True, tag="ChangePassword"):
 
     @classmethod
     def unpack(cls, data: bytes) -> ChangePassword:
-        """Accepts what `pack` makes and nothing else: STATUS_INVALID_PARAMETER."""
+        """Accepts what `pack` makes and nothing else: STATUS_INVALID_PARAMETER; STATUS_NOT_IMPLEMENTED for a request that
+        names no service at all.
+        """
+        if not data:
+            raise SecurityError(Status.STATUS_NOT_IMPLEMENTED, reason="no_service_named")
         try:
             if len(data) <= _MAX_SUBMIT:
                 request = msgspec.msgpack.decode(data, type=cls)
