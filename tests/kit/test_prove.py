@@ -230,6 +230,5 @@ def test_calls_are_counted_in_children_too() -> None:
     assert counter.value == 1
 
 
-@pytest.mark.xfail(strict=False, reason="proofs are brought up to date when everybody is done")
 def test_what_is_proven_is_current() -> None:
     assert record.stale(proof.read()) == [], "make prove"

@@ -29,8 +29,8 @@ class ChangePassword(Value, frozen=True, tag="ChangePassword"):
 
     @classmethod
     def unpack(cls, data: bytes) -> ChangePassword:
-        """Accepts what `pack` makes and nothing else: STATUS_INVALID_PARAMETER; STATUS_NOT_IMPLEMENTED for a request that
-        names no service at all.
+        """Accepts what `pack` makes and nothing else: STATUS_INVALID_PARAMETER, and STATUS_NOT_IMPLEMENTED for one
+        that names no service at all.
         """
         if not data:
             raise SecurityError(Status.STATUS_NOT_IMPLEMENTED, reason="no_service_named")
