@@ -7,6 +7,7 @@ looked at here, all of them by `make thorough`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import pytest
@@ -19,11 +20,11 @@ from secpkg.kit.check.run import check
 _EVERY: Final = 12
 
 
-def _each() -> list[object]:
+def _each() -> Sequence[object]:
     return [pytest.param(fault, id=fault.name, marks=[pytest.mark.slow] if fault.slow else []) for fault in FAULTS]
 
 
-def _sampled() -> list[object]:
+def _sampled() -> Sequence[object]:
     return [
         pytest.param(fault, id=fault.name, marks=[] if place % _EVERY == 0 else [pytest.mark.thorough])
         for place, fault in enumerate(fault for fault in FAULTS if not fault.slow)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
-from tools.prove.collect import ROOT, Collected
+from tools.prove.collect import DATA, ROOT, Collected
 from tools.prove.swap import NoStub, function_of
 from tools.rules import marked_rules
 
@@ -61,6 +61,8 @@ def stale(proven: proof.Proven, root: Path = ROOT) -> list[str]:
         elif one.state == "working":
             found.extend(f"{one.key}: {text}" for text in _stale_tests(proven.functions[one.key], root))
     for rule, target, test in marked_rules(root):
+        if target.startswith(DATA):
+            continue
         known = proven.rules.get(rule, {}).get(target)
         if known is None or test not in known.tests:
             found.append(f"{rule}: {test} with {target} was never proven")
