@@ -65,7 +65,7 @@ class Clinic:
                 self.gone(name)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def _clinic() -> Iterator[Clinic]:
     with harness.running(limits=LIMITS) as daemon:
         yield Clinic(daemon)
