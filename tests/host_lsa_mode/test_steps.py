@@ -382,6 +382,8 @@ def test_the_short_way_of_a_continuing_leg_comes_to_what_the_table_says() -> Non
         handle = bench.play(Continue(b"token", "state", attributes=3), Continue(b"", "other"))
         context = bench.channel.contexts[handle]
         assert (context.phase, context.busy, context.state) == (Phase.PARTIAL, False, "other")
+        handle = bench.play(Continue(b"", "state", expiry=9e9), Continue(b"", "state"))
+        assert bench.channel.contexts[handle].expiry == NEVER
     for wrong in (
         Continue(b"x" * 5000, "state"),
         Continue(bytearray(b"x"), "state"),  # type: ignore[arg-type]  # what a package may return

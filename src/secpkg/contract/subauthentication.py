@@ -94,11 +94,6 @@ class LogonIdentity(Value, frozen=True):
     parameter_control: int = 0
     logon_id: int = 0
 
-    @property
-    def subauthentication_number(self) -> int:
-        """MSV1_0_SUBAUTHENTICATION_DLL: the top byte of ParameterControl; 0 is none."""
-        return self.parameter_control >> 24 & 0xFF
-
 
 class InteractiveInfo(Value, frozen=True, tag=True):
     """``NETLOGON_INTERACTIVE_INFO``: the one-way functions of the password, where the caller has them."""

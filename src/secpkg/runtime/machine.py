@@ -32,7 +32,6 @@ PACKAGES_PER_MODULE: Final = 64
 TRACE_SIZE: Final = 10_000
 
 ModuleState = Literal["loading", "loaded", "broken", "draining", "quarantined"]
-ListName = Literal["security_packages", "authentication_packages", "security_providers"]
 
 
 class Module(msgspec.Struct, eq=False):

@@ -16,9 +16,7 @@ from secpkg.contract.values import Message, PackageInfo, Value
 from secpkg.host.user_mode.contexts import TYPE_MASK
 from secpkg.sspi.raw.packages import enumerate_security_packages
 
-MAX_MECHANISM: Final = 20
-"""Characters of a mechanism's name (RFC 4422 section 3.1)."""
-_MECHANISM: Final = re.compile(r"[A-Z0-9_-]{1,20}\Z")
+_MECHANISM: Final = re.compile(r"[A-Z0-9_-]{1,20}\Z")  # a mechanism's name: RFC 4422 section 3.1
 _NAME: Final = re.compile(rb"([A-Za-z0-9_-]{1,20})(?:[\0 \r\n]|\Z)")
 _GSS: Final = re.compile(rb"\x60(?:[\x00-\x7f]|\x81.|\x82..|\x83...)\x06(.)", re.DOTALL)
 

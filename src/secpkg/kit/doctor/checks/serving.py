@@ -9,7 +9,6 @@ from secpkg.kit.doctor.facts import LSA_MODE, USER_MODE, Facts, Row
 from secpkg.kit.doctor.model import Check, Evidence
 
 _LAST = re.compile(r"the last: (?P<last>.*)$")
-_OUT_OF_MEMORY = ("MemoryError", "killed_by_signal_9", "exited_with_1")
 
 
 def _in(facts: Facts, state: str) -> Row | None:
