@@ -92,7 +92,7 @@ class Leg(Running):
                 and value.expiry is NEVER
                 and value.complete_needed is False
             ):
-                context.phase = _PARTIAL
+                context.phase, context.expiry = _PARTIAL, NEVER
                 context.busy = False
                 if not self.app.closed:
                     self.told(context.handle, value)
