@@ -10,7 +10,6 @@ from typing import ParamSpec, TypeVar
 from secpkg.aio.driving import connections, drive
 from secpkg.contract.flags import CredentialUse
 from secpkg.ipc.access_token import TokenHandle
-from secpkg.sspi.client import DEFAULT_REQUIREMENTS as CLIENT_REQUIREMENTS
 from secpkg.sspi.credential import identity_of, source_of
 from secpkg.sspi.party import CredentialSource, Party
 from secpkg.sspi.server import DEFAULT_REQUIREMENTS as SERVER_REQUIREMENTS
@@ -127,7 +126,7 @@ class Client(AsyncParty):
         target: str | None = None,
         credential: Credential | None = None,
         channel_bindings: bytes | None = None,
-        requirements: int = CLIENT_REQUIREMENTS,
+        requirements: int | None = None,
         authority: object = None,
     ) -> None:
         source: CredentialSource

@@ -8,6 +8,7 @@ from typing import Final, Literal
 import msgspec
 
 from secpkg.contract.flags import Capability
+from secpkg.contract.msv1_0 import MSV1_0_PACKAGE_NAME
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import PackageInfo
 
@@ -16,6 +17,8 @@ PackageEvent = Literal["load", "unload"]
 Watcher = Callable[[PackageEvent, "PackageEntry"], None]
 
 MAX_PACKAGE_NAME: Final = 127
+_ALIASES: Final = {MSV1_0_PACKAGE_NAME.casefold(): "ntlm"}
+"""The documents give one package two names, one for logons and one for contexts (docs/adr/0021)."""
 """Bytes of a package name (R87)."""
 
 _HOLDS_NAME: Final = frozenset({"loaded", "quarantined"})
@@ -139,7 +142,8 @@ class PackageDirectory:
         """
         if len(name.encode("utf-8", "replace")) > MAX_PACKAGE_NAME:
             raise SecurityError(Status.STATUS_NAME_TOO_LONG, reason="package_name_too_long")
-        package_id = self._names.get(name.casefold())
+        key = name.casefold()
+        package_id = self._names.get(_ALIASES.get(key, key))
         if package_id is None:
             raise SecurityError(Status.STATUS_NO_SUCH_PACKAGE, reason="no_such_package")
         return self._entries[package_id]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import msgspec
 
 from secpkg.authority.calls import MAX_DEPTH, MAX_RETURN_BUFFER, MAX_SUBMIT_BUFFER, call_other_package, digest
-from secpkg.authority.targets import Origin
+from secpkg.authority.targets import NO_UID, Origin
 from secpkg.contract.requests import Request, Resume
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import ClientInfo, ProtocolReply, Value
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 MAX_DOMAIN_NAME: Final = 255
 """Characters."""
-NO_UID: Final = 0xFFFF_FFFF
-"""The uid of a caller from another machine: what POSIX keeps for "no uid"."""
 
 _FUNCTION: Final = "call_package_passthrough"
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from secpkg.authority.connections import Connection
     from secpkg.authority.lsa import LocalSecurityAuthority
 
+NO_UID: Final = 0xFFFF_FFFF
+"""The uid of a caller from another machine: what POSIX keeps for "no uid"."""
 MAX_LENT: Final = 64
 """Results of one call that are known to be freed once; an older one is forgotten, which frees it too."""
 
@@ -70,6 +72,11 @@ class Origin(msgspec.Struct, frozen=True, eq=False):
     scratch: Scratch = msgspec.field(default_factory=Scratch)
     depth: int = 0
     """How many packages called one another to get here (CallPackage)."""
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether another authority asks, over pass-through: there is no client here."""
+        return self.connection is None and self.call.uid == NO_UID
 
     def client(self) -> Connection:
         """The connection for which the package works; STATUS_INVALID_HANDLE (``no_client``, ``connection_closed``)."""

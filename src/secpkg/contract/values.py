@@ -26,6 +26,8 @@ from secpkg.contract.flags import (
 from secpkg.contract.status import Status
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
+Setting: TypeAlias = bool | int | float | str | list[str]
+"""One value of an operator's settings for a module."""
 
 NEVER = float("inf")
 """Expiry of what does not expire (0x7FFFFFFFFFFFFFFF as FILETIME)."""
@@ -109,7 +111,8 @@ class PackageParameters(Value, frozen=True):
     """``SECPKG_PARAMETERS`` (R36), and a per-package secret that stays the same over restarts.
 
     ``seed`` has no counterpart in the documents: a package derives from it what an unknown user is shown (a salt), so
-    that unknown and known users look alike (lock 9 of the design).
+    that unknown and known users look alike (lock 9 of the design). ``settings`` is what the operator wrote for the
+    module, the counterpart of its key under Lsa; what it does not understand, a package refuses (docs/adr/0021).
     """
 
     _secrets = ("seed",)
@@ -119,6 +122,7 @@ class PackageParameters(Value, frozen=True):
     dns_domain_name: str = ""
     machine_state: MachineState = MachineState(0)
     seed: bytes = b""
+    settings: dict[str, Setting] = {}
 
 
 class ClientInfo(Value, frozen=True):
@@ -533,6 +537,7 @@ __all__ = [
     "SamUser",
     "SecBuffer",
     "SessionKey",
+    "Setting",
     "Sizes",
     "Step",
     "StoredCredential",

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import msgspec
 
-from secpkg.contract.values import PackageInfo
+from secpkg.contract.values import PackageInfo, Setting
 from secpkg.ipc.schema import Message
 
 
@@ -30,6 +30,7 @@ class LoadModule(Message, frozen=True):
     memory_limit: int
     descriptor_limit: int
     timeout: float
+    settings: dict[str, Setting] = msgspec.field(default_factory=dict)
 
 
 class Adopt(Message, frozen=True):

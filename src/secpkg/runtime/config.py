@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
+from secpkg.contract.values import Setting
 from secpkg.runtime.state import StateFault
 
 _NETBIOS_LENGTH: Final = 15
@@ -88,6 +89,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     passthrough: PassthroughConfig | None = None
     logon: LogonConfig = LogonConfig()
+    settings: dict[str, dict[str, Setting]] = {}
+    """``[settings.MODULE]``: what a module is told (`PackageParameters.settings`)."""
 
 
 def read_passthrough(path: Path) -> PassthroughConfig | None:

@@ -45,7 +45,7 @@ from secpkg.ipc.where import trusted_address
 from secpkg.runtime import state
 from secpkg.runtime.config import NOBODY, DaemonConfig, read_passthrough, read_settings
 from secpkg.runtime.descriptors import TokenDescriptors
-from secpkg.runtime.inbox import INBOX_MODULES, RESERVED_PACKAGES
+from secpkg.runtime.inbox import DISTRIBUTION, INBOX_MODULES, RESERVED_PACKAGES
 from secpkg.runtime.machine import Machine, Module
 from secpkg.runtime.management import Management
 from secpkg.runtime.modules import ModuleDescription, describe
@@ -141,7 +141,8 @@ class Daemon:
         state.prepare(directory, mode=0o700 if os.geteuid() else 0o755)
         self._lock = _exclusive(directory / "authority.lock")
         vault = Vault(state.master_key(directory / "master.key"))
-        logon = read_settings(config.settings_path).logon
+        settings = read_settings(config.settings_path)
+        logon = settings.logon
         self.policy = Policy(
             trusted_uids=(*config.trusted_uids, os.geteuid()),
             logon_providers={0: logon.default_provider, 2: logon.winnt40_provider, 3: logon.winnt50_provider},
@@ -158,6 +159,7 @@ class Daemon:
             entropy=os.urandom,
             start_port=self._start_port,
             descriptors=None,
+            settings=settings.settings,
         )
         self.machine.authority.domain_policy.keep_in(directory / "domain-policy")
         self.descriptors = TokenDescriptors(self.loop, self.machine.authority.tokens)
@@ -216,6 +218,7 @@ class Daemon:
             self.limits.memory,
             self.limits.descriptors,
             30.0,
+            parameters.settings,
         )
 
     def load_registered(self, loaded: Callable[[Module], None]) -> list[Module]:
@@ -224,7 +227,7 @@ class Daemon:
         """
         contents = self.registry.read()
         self.machine.authority.subauthentication = contents.subauthentication
-        started = []
+        started = [self._load_inbox(name, loaded) for name in INBOX_MODULES]
         for list_name in ("security_packages", "authentication_packages"):
             for entry in getattr(contents, list_name):
                 description = ModuleDescription(
@@ -251,6 +254,15 @@ class Daemon:
                     )
                 )
         return started
+
+    def _load_inbox(self, name: str, loaded: Callable[[Module], None]) -> Module:
+        """A module of ours. One that is not found, or that another distribution offers, is listed as broken."""
+        try:
+            description = describe(name)
+        except SecurityError:
+            description = ModuleDescription(name, DISTRIBUTION, "", b"", "", has_user_half=True)
+        description = msgspec.structs.replace(description, distribution=DISTRIBUTION)
+        return self.machine.add_module(description, loaded, list_name="inbox", primary_credentials=True, inbox=True)
 
     def serve(self, ready: Callable[[], None]) -> None:
         """Load what is registered, and open both sockets. Who connects is answered, and ``ready`` called, when every

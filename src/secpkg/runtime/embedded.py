@@ -10,7 +10,7 @@ import atexit
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -24,7 +24,7 @@ from secpkg.authority.targets import Origin, PackageTarget
 from secpkg.contract.lsa_mode.events import PackageChangeEvent
 from secpkg.contract.requests import PARKED, Resume
 from secpkg.contract.status import SecurityError, Status
-from secpkg.contract.values import ClientInfo
+from secpkg.contract.values import ClientInfo, Setting
 from secpkg.host.lsa_mode.channel import Channel
 from secpkg.host.lsa_mode.load import LoadFault
 from secpkg.host.lsa_mode.running import TraceEvent
@@ -48,6 +48,7 @@ from secpkg.ipc.schema import (
 )
 from secpkg.runtime.applications import handle
 from secpkg.runtime.client_callbacks import LocalClients
+from secpkg.runtime.inbox import is_inbox
 from secpkg.runtime.lsa_module import LsaModule
 from secpkg.runtime.machine import Machine, Module
 from secpkg.runtime.management import Management
@@ -333,6 +334,7 @@ class EmbeddedAuthority:
         clock: Callable[[], float] = time.time,
         entropy: Callable[[int], bytes] = os.urandom,
         scheduler: Scheduler | None = None,
+        settings: Mapping[str, Mapping[str, Setting]] | None = None,
     ) -> None:
         from secpkg.accounts.memory import MemoryAccountStore
 
@@ -352,6 +354,7 @@ class EmbeddedAuthority:
             clock=clock,
             entropy=entropy,
             start_port=self._start_port,
+            settings=settings,
         )
         self.management = Management(self.machine, None)
         self._passthrough: EmbeddedPassthrough | None = None
@@ -389,7 +392,12 @@ class EmbeddedAuthority:
             description, initialize = module
             self._initializers[description.name] = initialize
         with self.lock:
-            loaded = self.machine.add_module(description, lambda _module: None, primary_credentials=primary_credentials)
+            loaded = self.machine.add_module(
+                description,
+                lambda _module: None,
+                primary_credentials=primary_credentials,
+                inbox=is_inbox(description.name, description.distribution),
+            )
         if loaded.state == "broken":
             raise SecurityError(Status.SEC_E_CANNOT_INSTALL, reason=loaded.reason)
         return loaded

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from typing import Final
 
-INBOX_MODULES: Final[tuple[str, ...]] = ()
+DISTRIBUTION: Final = "secpkg"
+"""Whose they are: what another distribution offers under such a name is not it."""
+
+INBOX_MODULES: Final[tuple[str, ...]] = ("ntlm",)
 """Entry points of group ``secpkg.lsa_mode`` that every authority loads, together in one worker."""
 
 RESERVED_PACKAGES: Final = (
@@ -28,3 +31,8 @@ RESERVED_PACKAGES: Final = (
     "MSV1_0_SUBAUTH",
 )
 """Package names that no module from outside may use, in any case of letters."""
+
+
+def is_inbox(name: str, distribution: str) -> bool:
+    """Whether a module that was found is one of ours."""
+    return name in INBOX_MODULES and distribution == DISTRIBUTION

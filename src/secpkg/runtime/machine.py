@@ -7,7 +7,7 @@ what happens when a module is loaded, dies, drains, is quarantined or revived - 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, Literal
 
 import msgspec
@@ -21,7 +21,7 @@ from secpkg.authority.policy import Policy
 from secpkg.contract.flags import MachineState, PackageChange
 from secpkg.contract.lsa_mode.events import PackageChangeEvent
 from secpkg.contract.status import SecurityError, Status
-from secpkg.contract.values import PackageParameters
+from secpkg.contract.values import PackageParameters, Setting
 from secpkg.ipc.control import LoadedPackage, Traced
 from secpkg.runtime.inbox import RESERVED_PACKAGES
 from secpkg.runtime.modules import ModuleDescription
@@ -70,7 +70,10 @@ class Machine:
         entropy: Callable[[int], bytes],
         start_port: StartPort,
         descriptors: Descriptors | None = None,
+        settings: Mapping[str, Mapping[str, Setting]] | None = None,
     ) -> None:
+        self.settings = settings or {}
+        """The operator's, by module."""
         self.directory = PackageDirectory(RESERVED_PACKAGES)
         self.authority = LocalSecurityAuthority(
             store=store,
@@ -101,6 +104,7 @@ class Machine:
             str(authority.store.domain_sid),
             machine_state=MachineState.STANDALONE,
             seed=authority.vault.derive("decoy seed", description.name),
+            settings=dict(self.settings.get(description.name, {})),
         )
 
     def add_module(

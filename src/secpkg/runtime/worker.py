@@ -299,6 +299,7 @@ class Worker:
             message.domain_sid,
             machine_state=MachineState(message.machine_state),
             seed=message.seed,
+            settings=message.settings,
         )
         self.module.load(initialize, message.first_package_id, parameters, self._loaded)
 

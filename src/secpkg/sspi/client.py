@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import ClassVar, Final, Self
+from typing import ClassVar, Self
 
-from secpkg.contract.flags import SECPKG_CONTEXT_EXPORT_DELETE_OLD, CredentialUse, IscReq
+from secpkg.contract.flags import SECPKG_CONTEXT_EXPORT_DELETE_OLD, CredentialUse
 from secpkg.ipc.access_token import AccessToken
 from secpkg.ipc.connection import shared
 from secpkg.ipc.link import run
 from secpkg.sspi.credential import Credential, identity_of, source_of
 from secpkg.sspi.party import CredentialSource, Party
-
-DEFAULT_REQUIREMENTS: Final = (
-    IscReq.MUTUAL_AUTH | IscReq.CONFIDENTIALITY | IscReq.INTEGRITY | IscReq.SEQUENCE_DETECT | IscReq.REPLAY_DETECT
-)
-
 
 class BlockingParty(Party):
     """What a blocking client and a blocking server have in common."""
@@ -95,7 +90,8 @@ class Client(BlockingParty):
     ``package`` is the name of an SSP/AP or of a plain SSP. With ``username`` (and ``domain``, ``password``) these
     credentials are used; with ``credential`` a handle made before; else the default ones, of the logon session whose
     access token this thread presents. ``target`` names the peer, ``channel_bindings`` the channel (R233).
-    ``authority`` is an address (``unix:/path``, ``embedded:``) or an object such as ``LabAuthority``.
+    ``requirements`` are ISC_REQ_*; without them, `secpkg.sspi.party.DEFAULT_REQUIREMENTS`, and of these MUTUAL_AUTH
+    only where the package announces it. ``authority`` is an address (``unix:/path``, ``embedded:``) or an object such as ``LabAuthority``.
 
     Raises SecurityError: SEC_E_SECPKG_NOT_FOUND, SEC_E_NO_AUTHENTICATING_AUTHORITY, SEC_E_NO_CREDENTIALS.
     """
@@ -110,7 +106,7 @@ class Client(BlockingParty):
         target: str | None = None,
         credential: Credential | None = None,
         channel_bindings: bytes | None = None,
-        requirements: int = DEFAULT_REQUIREMENTS,
+        requirements: int | None = None,
         authority: object = None,
     ) -> None:
         source: CredentialSource

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from secpkg.contract.flags import AscRet, CredentialUse, IscRet
+from secpkg.contract.flags import AscRet, Capability, CredentialUse, IscReq, IscRet
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import AuthIdentity, Buffer, Names, SessionKey, Sizes
 from secpkg.host.user_mode.contexts import UserContext
@@ -23,6 +23,21 @@ _NAMES: Final = 1
 _SESSION_KEY: Final = 9
 _CHECKED: Final = (0x2 | 0x10 | 0x10000, 0x2 | 0x10 | 0x20000)
 """MUTUAL_AUTH, CONFIDENTIALITY and INTEGRITY of a client and of a server: granted where requested, or no context."""
+
+DEFAULT_REQUIREMENTS: Final = (
+    IscReq.MUTUAL_AUTH | IscReq.CONFIDENTIALITY | IscReq.INTEGRITY | IscReq.SEQUENCE_DETECT | IscReq.REPLAY_DETECT
+)
+"""What a client asks for, and takes no less of, when it is not told otherwise; see `default_requirements`."""
+
+
+def default_requirements(capabilities: int) -> int:
+    """ISC_REQ_* of a client that was told none. Who names a package that does not announce MUTUAL_AUTH (NTLM) has
+    chosen to do without: to require it in so many words fails there.
+    """
+    if capabilities & Capability.MUTUAL_AUTH:
+        return int(DEFAULT_REQUIREMENTS)
+    return int(DEFAULT_REQUIREMENTS & ~IscReq.MUTUAL_AUTH)
+
 
 _MESSAGES: Final = ("encrypt", "decrypt", "sign", "verify")
 _COMPLETE_NEEDED: Final = (Status.SEC_I_COMPLETE_NEEDED, Status.SEC_I_COMPLETE_AND_CONTINUE)
@@ -94,14 +109,14 @@ class Party:
         owned: bool,
         target: str | None,
         channel_bindings: bytes | None,
-        requirements: int,
+        requirements: int | None,
     ) -> None:
         self._accept = accept
         self._source = source
         self._owned = owned
         self._target = target
         self._channel_bindings = channel_bindings
-        self._requirements = int(requirements)
+        self._requirements = None if requirements is None else int(requirements)
         self._context: ContextHandle | None = None
         self._user: UserContext | None = None
         self._complete = False
@@ -190,13 +205,16 @@ class Party:
         if self._closed:
             raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="context_closed")
         credential = await self._source._open()
+        requirements = self._requirements
+        if requirements is None:
+            requirements = self._requirements = default_requirements(credential.backend.info.capabilities)
         result = await operations.leg(
             self._accept,
             credential,
             self._context,
             token or b"",
             target=self._target,
-            requirements=self._requirements,
+            requirements=requirements,
             channel_bindings=self._channel_bindings,
         )
         self._context = result.context
@@ -217,7 +235,7 @@ class Party:
         return answer or None
 
     async def _settle(self, context: ContextHandle) -> None:
-        missing = self._requirements & _CHECKED[self._accept] & ~context.attributes
+        missing = (self._requirements or 0) & _CHECKED[self._accept] & ~context.attributes
         if missing:
             # R173: the caller decides whether what was granted suffices; this one takes no less than it asked for.
             await operations.delete(context)

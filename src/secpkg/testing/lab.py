@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, Unpack
@@ -17,6 +17,7 @@ from secpkg.accounts.sid import random_domain_sid
 from secpkg.accounts.vault import MASTER_KEY_SIZE, Vault
 from secpkg.authority.policy import Policy
 from secpkg.contract.status import SecurityError, Status
+from secpkg.contract.values import Setting
 from secpkg.host.user_mode import providers
 from secpkg.runtime.embedded import EmbeddedAuthority, LocalLink, LocalPort
 from secpkg.runtime.modules import LsaModeInitialize, ModuleDescription
@@ -90,7 +91,8 @@ class LabAuthority:
     """``with LabAuthority(domain="EXAMPLE", modules=["hello"]) as lab``: pass ``authority=lab`` to Client, Server and
     ``lsa.connect``. Modules are names of installed ones, or the ``lsa_mode_initialize`` of one under test. ``clock``
     and ``entropy`` fix time and chance, so that a handshake replays byte for byte; with a `FrozenClock` the callbacks
-    of packages (notifications, threads) come with `advance` alone. ``faults`` makes LSA functions fail.
+    of packages (notifications, threads) come with `advance` alone. ``settings`` are an operator's, by module.
+    ``faults`` makes LSA functions fail.
     """
 
     def __init__(
@@ -102,6 +104,7 @@ class LabAuthority:
         primary_credentials: bool = True,
         clock: Callable[[], float] | None = None,
         entropy: Callable[[int], bytes] | None = None,
+        settings: Mapping[str, Mapping[str, Setting]] | None = None,
     ) -> None:
         self.clock: Final[Callable[[], float]] = time.time if clock is None else clock
         chance = os.urandom if entropy is None else entropy
@@ -120,6 +123,7 @@ class LabAuthority:
             clock=self.time,
             entropy=chance,
             scheduler=self._scheduler,
+            settings=settings,
         )
         made.faults = self.faults
         made.draw_for_packages(self.entropy)

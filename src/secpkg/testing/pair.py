@@ -10,7 +10,6 @@ from typing import Final, Self, TypedDict
 from secpkg.contract.status import SecurityError
 from secpkg.contract.values import Buffer
 from secpkg.sspi import backends
-from secpkg.sspi.client import DEFAULT_REQUIREMENTS as CLIENT_REQUIREMENTS
 from secpkg.sspi.client import Client
 from secpkg.sspi.credential import Credential
 from secpkg.sspi.server import DEFAULT_REQUIREMENTS as SERVER_REQUIREMENTS
@@ -32,7 +31,7 @@ class PairOptions(TypedDict, total=False):
     server_credential: Credential | None
     channel_bindings: bytes | None
     server_bindings: bytes | None
-    requirements: int
+    requirements: int | None
     server_requirements: int
 
 
@@ -57,7 +56,7 @@ class Pair:
         server_credential: Credential | None = None,
         channel_bindings: bytes | None = None,
         server_bindings: bytes | None = None,
-        requirements: int = CLIENT_REQUIREMENTS,
+        requirements: int | None = None,
         server_requirements: int = SERVER_REQUIREMENTS,
     ) -> None:
         self.lab = lab

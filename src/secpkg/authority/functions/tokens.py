@@ -71,6 +71,32 @@ def _grant(
         raise
 
 
+def _admit(
+    authority: LocalSecurityAuthority,
+    origin: Origin,
+    information: TokenInformation,
+    logon_type: LogonType,
+    claimed: dict[str, Fact],
+) -> str:
+    """The name of the account, where it may log on; recorded either way. No session and no token come of it."""
+    package = authority.packages.at_work(origin.package_id).name
+    facts: dict[str, Fact] = {"logon_type": int(logon_type)}
+    try:
+        tokens.require_logon_type(logon_type)
+        principal = by_sid(authority, information)
+        if principal.account is None:
+            raise SecurityError(Status.STATUS_NO_SUCH_USER, reason="not_an_account")
+        where = origin_of(origin.call, "")
+        admit(authority, principal, where, str(claimed["workstation"] or ""))
+        authority.store.record_success(principal.lockout_name, where)
+    except SecurityError as refused:
+        _record_refusal(authority, origin, package, refused, facts, claimed)
+        raise
+    facts |= {"account_name": principal.name, "domain": principal.domain, "sid": principal.sid}
+    authority.audit.append("logon", caller=origin.call, package=package, facts=facts, claimed=claimed)
+    return principal.name
+
+
 def _record_refusal(
     authority: LocalSecurityAuthority,
     origin: Origin,
@@ -161,13 +187,18 @@ def convert_auth_data_to_token(
     authority_name: str = "",
     workstation: str = "",
 ) -> ConvertedToken | Coroutine[object, object, ConvertedToken]:
-    """ConvertAuthDataToToken (R105): nothing in ``auth_data`` but the SID is looked at, and the expiration. It waits
-    where there is a subauthentication filter to be asked.
+    """ConvertAuthDataToToken (R105): nothing in ``auth_data`` but the SID is looked at, and the expiration; of a user
+    without account here, the groups too. It waits where there is a subauthentication filter to be asked. In a
+    pass-through call of another authority nobody here can hold a token: the account is admitted and recorded, and the
+    reference names nothing.
     """
-    information = TokenInformation(auth_data.user_sid, expiration=auth_data.token_information.expiration)
+    given = auth_data.token_information
+    information = TokenInformation(auth_data.user_sid, given.groups, expiration=given.expiration)
     claimed = _claims(auth_data.account_name, authority_name, workstation)
 
     def converted(information: TokenInformation) -> ConvertedToken:
+        if origin.is_elsewhere:
+            return ConvertedToken(TokenReference(b""), 0, _admit(authority, origin, information, logon_type, claimed))
         session, principal, reference = _grant(
             authority, origin, information, None, logon_type, impersonation_level, claimed
         )

@@ -13,8 +13,8 @@ from .bindings import BindingPolicy, ChannelBindings
 from .challenge import Challenge
 from .errors import Fault, Reason, Rejected
 from .flags import AvFlag, AvId, NegotiateFlag
-from .hashes import decoy_nt_hash, nt_hash
-from .initiator import DEFAULT_REQUEST, ENTROPY, Initiator, NegotiateSent
+from .hashes import MAX_PASSWORD, decoy_nt_hash, nt_hash
+from .initiator import DEFAULT_REQUEST, ENTROPY, Initiator, NegotiateSent, ResponsesV2, respond_v2
 from .messages import MAX_MESSAGE, Version, classify
 from .negotiate import Negotiate
 from .policy import AcceptorPolicy, MicPolicy, Strength, TargetNamePolicy, filetime
@@ -27,6 +27,7 @@ __all__ = [
     "DEFAULT_REQUEST",
     "ENTROPY",
     "MAX_MESSAGE",
+    "MAX_PASSWORD",
     "NO_CHANNEL",
     "SIGNATURE_SIZE",
     "Acceptor",
@@ -56,6 +57,7 @@ __all__ = [
     "Protection",
     "Reason",
     "Rejected",
+    "ResponsesV2",
     "Role",
     "Session",
     "SingleHost",
@@ -72,6 +74,7 @@ __all__ = [
     "filetime",
     "nt_hash",
     "read_response",
+    "respond_v2",
     "seal_key",
     "sign_key",
 ]

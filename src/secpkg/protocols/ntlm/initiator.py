@@ -10,7 +10,7 @@ from typing import ClassVar, Final
 import msgspec
 
 from .authenticate import build, with_mic
-from .av_pairs import SingleHost
+from .av_pairs import SingleHost, encode_pairs
 from .bindings import HASH_SIZE
 from .challenge import Challenge
 from .errors import Fault, Reason, Rejected, bad_argument
@@ -38,7 +38,7 @@ from .hashes import lm_v2_response, mic, nt_proof, ntowf_v2, rc4k, session_base_
 from .messages import OEM_CODE_PAGE, Version, check_code_page, check_text
 from .negotiate import Negotiate
 from .policy import Strength
-from .responses import encode_temp
+from .responses import NONCE_SIZE, encode_temp
 from .target_info import MAX_FILETIME, Target, answer_pairs
 from .transitions import CONNECTION, Message, State, Table, advance
 from .transitions import DATAGRAM as DATAGRAM_TABLE
@@ -229,3 +229,23 @@ class NegotiateSent(Sealed, frozen=True):
         ):
             raise Rejected(Reason.TARGET_INFO_MISSING, "MS-NLMP 3.1.5.1.2: protection takes the acceptor's two names")
         return received, flags
+
+
+class ResponsesV2(Sealed, frozen=True):
+    """NTLMv2 responses to a bare challenge, without messages around it, and their session base key."""
+
+    nt_response: bytes
+    lm_response: bytes
+    session_base_key: bytes
+
+
+def respond_v2(credential: Credential, server_challenge: bytes, nonce: bytes, now: int) -> ResponsesV2:
+    """The responses (3.3.2) where only a challenge passed, as in MSV1_0_LM20_LOGON. `nonce` is 8 fresh bytes, `now` a
+    FILETIME. There are no AV pairs, hence no name, no channel and no MIC.
+    """
+    if len(server_challenge) != len(nonce) or len(nonce) != NONCE_SIZE:
+        raise bad_argument("MS-NLMP 3.3.2: ServerChallenge and ClientChallenge are 8 bytes")
+    key = ntowf_v2(credential.nt_hash, credential.user, credential.domain)
+    temp = encode_temp(now, nonce, encode_pairs([]))
+    proof = nt_proof(key, server_challenge, temp)
+    return ResponsesV2(proof + temp, lm_v2_response(key, server_challenge, nonce), session_base_key(key, proof))

@@ -266,6 +266,18 @@ class Datagram:
         self._need_seal()
         return self._half(self._incoming, number).open(((sealed, True),), signature)[0]
 
+    def protect(self, parts: Sequence[tuple[Buffer, bool]], number: int) -> tuple[list[bytes], bytes]:
+        """GSS_WrapEx (3.4.6) of message `number`: parts that are sealed (True) or only signed (False)."""
+        if any(seal for _, seal in parts):
+            self._need_seal()
+        return self._half(self._outgoing, number).protect(parts)
+
+    def open(self, parts: Sequence[tuple[Buffer, bool]], signature: Buffer, number: int) -> list[bytes]:
+        """GSS_UnwrapEx (3.4.7) of message `number`; raises Rejected."""
+        if any(seal for _, seal in parts):
+            self._need_seal()
+        return self._half(self._incoming, number).open(parts, signature)
+
     def _half(self, keys: tuple[Mac | None, bytes], number: int) -> Half:
         if not 0 <= number <= _LAST:
             raise bad_argument("MS-NLMP 3.4.4: a message's number is 32 bits")
