@@ -34,7 +34,8 @@ from secpkg.kit.check.door import Door, LsaDoor, ProviderDoor, log_on
 from secpkg.kit.check.target import Given, Target
 from secpkg.kit.check.watch import Judge, Watch
 from secpkg.runtime.embedded import LocalLink, LocalPort
-from secpkg.runtime.modules import ModuleDescription
+from secpkg.runtime.inbox import is_inbox
+from secpkg.runtime.modules import ModuleDescription, describe as described_module
 from secpkg.testing.clock import FrozenClock
 from secpkg.testing.lab import LabAuthority
 
@@ -104,9 +105,9 @@ class Bench:
             entropy=self.entropy,
         )
         try:
-            self.lab.add_module(
-                (ModuleDescription(_MODULE, "not-installed", "0", b"", "", has_user_half=False), target.lsa)
-            )
+            described = _described(target)
+            self._module = described.name
+            self.lab.add_module((described, target.lsa))
         except SecurityError as error:
             raise LoadRefused(error.reason) from None
         module = self.port.module
@@ -142,7 +143,7 @@ class Bench:
     def port(self) -> LocalPort:
         """The module in this process."""
         assert self.lab is not None
-        return cast(LocalPort, self.lab.embedded.machine.modules[_MODULE].port)
+        return cast(LocalPort, self.lab.embedded.machine.modules[self._module].port)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -298,3 +299,10 @@ __all__ = [
     "opened",
     "unused",
 ]
+
+
+def _described(target: Target) -> ModuleDescription:
+    """One of the house's own is loaded as what it is: nobody else may have its package's name (R13)."""
+    if target.installed and is_inbox(target.installed, (found := described_module(target.installed)).distribution):
+        return found
+    return ModuleDescription(_MODULE, "not-installed", "0", b"", "", has_user_half=False)
