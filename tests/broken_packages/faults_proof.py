@@ -249,8 +249,8 @@ PROOF: tuple[Fault, ...] = (
     _of(Reflected, "K3", "an initiator completes for its own closing"),
     _of(OpeningAgain, "K4", "an acceptor begins anew in the middle"),
     _of(AnswerAgain, "K4", "an initiator takes a second answer"),
-    _of(BindingsAbsent, "K17", "absent bindings pass where the server has some", "R234"),
-    _of(BindingsZero, "K17", "all-zero bindings pass where the server has some"),
+    _of(BindingsAbsent, "K17", "absent bindings pass where the server has some", "R234", "R239"),
+    _of(BindingsZero, "K17", "all-zero bindings pass where the server has some", "R237", "R239"),
     _of(BindingsDifferent, "R235", "bindings of another channel pass"),
     _of(BindingsStatus, "R235", "a mismatch is not told as SEC_E_BAD_BINDINGS"),
     _of(AnotherUsersToken, "K5", "the access token is that of the first user", "R102"),
@@ -259,5 +259,5 @@ PROOF: tuple[Fault, ...] = (
     _of(UnknownByLength, "R54", "unknown users have a token of another length"),
     _of(UnknownBySteps, "R54", "unknown users are refused a leg earlier"),
     _plain(PlainUncompared, "K1", "a plain SSP's proof is never compared", "K2", "K5"),
-    _plain(PlainBindings, "K17", "a plain SSP's bindings are never compared", "R234", "R235"),
+    _plain(PlainBindings, "K17", "a plain SSP's bindings are never compared", "R234", "R235", "R239"),
 )

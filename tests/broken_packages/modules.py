@@ -32,14 +32,14 @@ class Fault(msgspec.Struct, frozen=True):
     """It takes seconds to see."""
 
 
-def module(package: type[Sound]) -> Target:
-    """An SSP/AP with its user half."""
+def module(package: type[Sound], version: c.InterfaceVersion = c.InterfaceVersion.V1) -> Target:
+    """An SSP/AP with its user half; ``version`` says how far the tables of the latter reach."""
 
-    def lsa_mode_initialize(version: c.InterfaceVersion) -> c.ModuleTables:
-        return c.ModuleTables(c.InterfaceVersion.V1, (package(),))
+    def lsa_mode_initialize(ours: c.InterfaceVersion) -> c.ModuleTables:
+        return c.ModuleTables(version, (package(),))
 
-    def user_mode_initialize(version: c.InterfaceVersion) -> c.UserModuleTables:
-        return c.UserModuleTables(c.InterfaceVersion.V1, (package.half(),))
+    def user_mode_initialize(ours: c.InterfaceVersion) -> c.UserModuleTables:
+        return c.UserModuleTables(version, (package.half(),))
 
     return Target(package.__name__, lsa_mode_initialize, user_mode_initialize, roots=("tests",))
 

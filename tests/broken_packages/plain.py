@@ -12,6 +12,7 @@ from tests.broken_packages.sound import Accepting, Contexts, Credential, Initiat
 from tests.broken_packages.sound_user import Context, SoundUser
 
 from secpkg import contract as c
+from secpkg.contract.flags_seldom import ChannelBindingsResult
 from secpkg.kit.check.target import Credentials, Given
 
 KEYRING = {name: hmac.digest(b"of the kit's lab", name.encode(), "sha256") for name in ("alice", "bob")}
@@ -55,6 +56,9 @@ class PlainContexts(Contexts):
 
     async def record(self, context: Accepting, reason: str) -> None:
         pass  # only the authority has an audit record
+
+    async def report(self, context: Accepting, result: ChannelBindingsResult) -> None:
+        pass
 
     async def access_token(self, auth: c.AuthData) -> c.TokenReference | None:
         return None

@@ -14,6 +14,7 @@ from tests.broken_packages.packed import PackedContext
 from tests.broken_packages.wire import Answer, Closing, Malformed, Opening, Schedule
 
 from secpkg import contract as c
+from secpkg.contract.flags_seldom import ChannelBindingsResult
 from secpkg.contract.values import NEVER
 
 KEY = b"sound"
@@ -188,9 +189,12 @@ class Contexts:
         if not self.proved(expected, closing.proof + closing.mic) or context.auth is None:
             await self.record(context, "proof_mismatch" if context.auth else "unknown_user")
             return c.Refused(c.Status.STATUS_LOGON_FAILURE, reason="proof_mismatch")
+        judgement = wire.judged(closing.bindings, request)
         if not self.bound(closing.bindings, request):
-            await self.record(context, "bindings_mismatch")
+            await self.record(context, judgement.result.native)
             return c.Refused(c.Status.SEC_E_BAD_BINDINGS, reason="bindings_mismatch")
+        if judgement.result & ChannelBindingsResult.NOTVALID:
+            await self.report(context, judgement.result)
         token = await self.access_token(context.auth)
         peer = qualified(context.auth)
         proof = self.final(keys, request.token)
@@ -206,11 +210,13 @@ class Contexts:
         return hmac.compare_digest(expected, received)
 
     def bound(self, theirs: bytes, request: c.ContextRequest) -> bool:
-        """Whether the initiator is at the other end of this channel (R234, R235)."""
-        ours = wire.bindings_of(request)
-        if theirs == wire.NO_BINDINGS:
-            return ours == wire.NO_BINDINGS or bool(request.requirements & c.AscReq.ALLOW_MISSING_BINDINGS)
-        return ours == wire.NO_BINDINGS or hmac.compare_digest(theirs, ours)
+        """Whether the initiator is at the other end of this channel, or may be elsewhere (R234, R235, R238, R239)."""
+        return wire.bindings_of(request) == wire.NO_BINDINGS or not wire.judged(theirs, request).status.is_error
+
+    async def report(self, context: Accepting, result: ChannelBindingsResult) -> None:
+        """What is tolerated (R238)."""
+        said = c.LogonAudit(c.Status.SEC_E_BAD_BINDINGS, context.name, reason=result.native)
+        await self.authority.audit_logon(said)
 
     async def record(self, context: Accepting, reason: str) -> None:
         await self.authority.audit_logon(c.LogonAudit(c.Status.STATUS_LOGON_FAILURE, context.name, reason=reason))

@@ -7,12 +7,29 @@ from tests.broken_packages.modules import module, provider, pure
 from tests.broken_packages.plain import SoundPlain
 from tests.broken_packages.pure import SoundPure
 from tests.broken_packages.sound_ap import Sound
+from tests.broken_packages.sound_seldom import (
+    SoundCard,
+    SoundCompleting,
+    SoundNegotiating,
+    SoundPacking,
+    SoundSetting,
+)
 
+from secpkg.contract import InterfaceVersion
 from secpkg.kit.check.model import Outcome
 from secpkg.kit.check.run import check
 from secpkg.kit.check.target import Target
 
-SOUND = (module(Sound), provider(SoundPlain), pure(SoundPure))
+SOUND = (
+    module(Sound),
+    provider(SoundPlain),
+    pure(SoundPure),
+    provider(SoundCompleting),
+    module(SoundNegotiating, max(InterfaceVersion)),
+    module(SoundSetting, max(InterfaceVersion)),
+    module(SoundPacking, max(InterfaceVersion)),
+    pure(SoundCard),
+)
 
 
 def _look(target: Target, *, quick: bool) -> None:

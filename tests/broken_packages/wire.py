@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from secpkg import contract as c
+from secpkg.contract.channel_bindings import Judgement, judge
 
 NONCE, HASH = 16, 32
 OPENING = struct.Struct(f">4sBH{NONCE}sB")  # magic, flags, reserved, nonce, length of the name; the name follows
@@ -128,4 +129,13 @@ class Schedule:
 def bindings_of(request: c.ContextRequest) -> bytes:
     """Hash of the channel bindings (R233); empty ones and zeros are none."""
     data = request.channel_bindings
-    return hashlib.sha256(data).digest() if data and any(data) else NO_BINDINGS
+    return digest(data) if data and any(data) else NO_BINDINGS
+
+
+def digest(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
+
+
+def judged(theirs: bytes, request: c.ContextRequest) -> Judgement:
+    """What an acceptor makes of the initiator's bindings."""
+    return judge(request.channel_bindings or b"", theirs, requirements=request.requirements, digest=digest)

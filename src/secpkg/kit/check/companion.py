@@ -10,6 +10,7 @@ from secpkg.contract.flags import Capability, InterfaceVersion, PrimaryCredentia
 from secpkg.contract.lsa_mode.functions import LsaDispatchTable, LsaFunctions
 from secpkg.contract.lsa_mode.ssp import ModuleTables
 from secpkg.contract.status import Status
+from secpkg.contract.subauthentication import SUBAUTH_PACKAGE
 from secpkg.contract.values import (
     Call,
     LogonRefused,
@@ -23,6 +24,7 @@ from secpkg.contract.values import (
 from secpkg.runtime.modules import LsaModeInitialize, ModuleDescription
 
 NAME: Final = "CheckCompanion"
+ROUTINE: Final = b"routine:"
 DESCRIPTION: Final = ModuleDescription("secpkg-check-companion", "not-installed", "0", b"", "", has_user_half=False)
 
 
@@ -61,6 +63,9 @@ class Companion:
         )
 
     async def call_package(self, call: Call, submit_buffer: bytes) -> ProtocolReply:
+        """What begins with `ROUTINE` goes to the host of subauthentication, as a package in MSV1_0's place sends it."""
+        if submit_buffer.startswith(ROUTINE):
+            return await self.authority.call_package(SUBAUTH_PACKAGE, submit_buffer[len(ROUTINE) :])
         return ProtocolReply(submit_buffer)
 
 

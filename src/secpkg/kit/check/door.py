@@ -6,7 +6,7 @@ Both have the same few operations, without the comfort of `secpkg.sspi`: nothing
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, cast
+from typing import Final, Protocol, cast
 
 import msgspec
 
@@ -33,6 +33,14 @@ from secpkg.kit.check.target import Credentials
 from secpkg.runtime.embedded import LocalLink
 from secpkg.sspi.backends import attribute_type
 
+_STATUS: Final = {
+    (False, False): Status.SEC_I_CONTINUE_NEEDED,
+    (False, True): Status.SEC_I_COMPLETE_AND_CONTINUE,
+    (True, False): Status.SEC_E_OK,
+    (True, True): Status.SEC_I_COMPLETE_NEEDED,
+}
+"""Of a step, by whether it is the last and whether its token is to be completed."""
+
 
 class Leg(msgspec.Struct):
     """What a leg gave."""
@@ -45,11 +53,18 @@ class Leg(msgspec.Struct):
     packed: bytes | None = None
     access_token: bytes | None = None
     leftover: int = 0
+    uncompleted: bytes = b""
+    """The token as the leg gave it, where it had to be completed before it was sent (R189)."""
 
     @property
     def complete(self) -> bool:
         """Whether the context stands."""
         return self.status in (Status.SEC_E_OK, Status.SEC_I_COMPLETE_NEEDED)
+
+    @property
+    def to_complete(self) -> bool:
+        """Whether its token is to be given to CompleteAuthToken (R189)."""
+        return self.status in (Status.SEC_I_COMPLETE_NEEDED, Status.SEC_I_COMPLETE_AND_CONTINUE)
 
     @property
     def refused(self) -> bool:
@@ -78,6 +93,10 @@ class Door(Protocol):
 
     def query(self, context: object, attribute: int) -> ContextAttributes:
         """QueryContextAttributes of the LSA half, or of a plain SSP."""
+        ...
+
+    def set(self, context: object, attribute: int, value: bytes) -> None:
+        """SetContextAttributes; raises SecurityError."""
         ...
 
     def close(self) -> None:
@@ -136,12 +155,19 @@ class LsaDoor:
         reply = cast(schema.Answered, self._call(schema.QueryContext(next_id(), cast(int, context), attribute)))
         return msgspec.msgpack.decode(reply.value, type=attribute_type(attribute))
 
-    def function(self, name: str, *arguments: object) -> object:
+    def function(self, name: str, *arguments: object, credential: object = None, context: object = None) -> object:
         """Any other function of the package that an application reaches: plain data, or None."""
-        raw = msgspec.Raw(schema.encode(arguments))
-        reply = self._call(schema.CallFunction(next_id(), name, raw, self.opened.package))
+        raw, made_from, known = (
+            msgspec.Raw(schema.encode(arguments)),
+            cast(int, credential or 0),
+            cast(int, context or 0),
+        )
+        reply = self._call(schema.CallFunction(next_id(), name, raw, self.opened.package, made_from, known))
         decoded: object = msgspec.msgpack.decode(reply.value) if isinstance(reply, schema.Answered) else None
         return decoded
+
+    def set(self, context: object, attribute: int, value: bytes) -> None:
+        self.function("set_context_attributes", attribute, value, context=context)
 
     def redeem(self, reference: bytes) -> schema.TokenOpened:
         """The access token behind a reference."""
@@ -219,7 +245,7 @@ class ProviderDoor:
             self.contexts.append(step.context)
             if len(step.token) > self._max:
                 return Leg(Status.SEC_E_INTERNAL_ERROR, (step.context,))
-            status = Status.SEC_I_CONTINUE_NEEDED if isinstance(step, Continue) else Status.SEC_E_OK
+            status = _STATUS[isinstance(step, Complete), step.complete_needed]
             return Leg(status, (step.context,), step.token, step.attributes, step.expiry)
         if isinstance(step, NeedMore):
             return Leg(Status.SEC_E_INCOMPLETE_MESSAGE, context)
@@ -235,6 +261,9 @@ class ProviderDoor:
 
     def query(self, context: object, attribute: int) -> ContextAttributes:
         return cast(ContextAttributes, self._call("query_context_attributes", _native(context), attribute))
+
+    def set(self, context: object, attribute: int, value: bytes) -> None:
+        self._call("set_context_attributes", _native(context), attribute, value)
 
     def close(self) -> None:
         for context in tuple(self.contexts):

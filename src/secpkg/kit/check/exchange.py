@@ -134,7 +134,22 @@ class Side:
         leg = self.door.leg(self.accept, self.credential, self.context, request)
         self.context = leg.context
         self.legs.append(leg)
+        if leg.to_complete:
+            self._complete_token(leg)
         return leg
+
+    def _complete_token(self, leg: Leg) -> None:
+        """CompleteAuthToken, as the application does before it sends (R189): of a plain SSP, or of the user half of a
+        finished context. Where nobody offers it the token stays as it is.
+        """
+        leg.uncompleted = leg.token
+        ends = self.ends() if leg.complete else Ends(self.bench.table, self._native(), "")
+        if (leg.complete or self.bench.lab is None) and "complete_auth_token" in ends.table:
+            completed = ends.call("complete_auth_token", leg.token)
+            leg.token = completed if isinstance(completed, bytes) else b""
+
+    def _native(self) -> object:
+        return self.context[0] if isinstance(self.context, tuple) else None
 
     @property
     def complete(self) -> bool:

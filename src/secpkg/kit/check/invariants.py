@@ -113,6 +113,12 @@ class Invariants:
                 self._fault(
                     "R154", seen, "completes a context without a packed context, and the package has a user half"
                 )
+        if step.complete_needed:
+            self._looked("R189")
+            if "complete_token" not in self._powers:
+                self._fault("R189", seen, "says COMPLETE_NEEDED, and the package has no CompleteAuthToken")
+            elif isinstance(step, Continue) and "lsa" in self._powers:
+                self._fault("R189", seen, "says COMPLETE_NEEDED before there is a user-mode context to complete it")
         self._granted(seen, int(step.attributes), accept=accept)
 
     def _refused(self, seen: Seen, step: Refused) -> None:

@@ -11,6 +11,11 @@ from secpkg.kit.check.target import Target
 if TYPE_CHECKING:
     from secpkg.kit.check.bench import Description
 
+ROUTINES: Final = ("msv1_0_sub_authentication_routine", "msv1_0_sub_authentication_routine_ex")
+FILTER: Final = "msv1_0_sub_authentication_filter"
+GENERIC: Final = "msv1_0_sub_authentication_routine_generic"
+"""Functions of subauthentication packages."""
+
 _BY_FUNCTION: Final = {
     "accept_credentials": ("accept_credentials",),
     "call": ("call_package", "call_package_untrusted", "call_package_passthrough"),
@@ -20,7 +25,9 @@ _BY_FUNCTION: Final = {
     "user_info": ("get_user_info",),
     "change_password": ("change_account_password",),
     "set_attributes": ("set_context_attributes",),
-    "subauth": ("subauthentication_routine", "subauthentication_filter"),
+    "subauth": (*ROUTINES, FILTER),
+    "routine": ROUTINES,
+    "filter": (FILTER,),
     "control": ("apply_control_token",),
 }
 _BY_USER_FUNCTION: Final = {
