@@ -12,9 +12,10 @@ from tests.broken_packages.faults_logon import LOGON
 from tests.broken_packages.faults_messages import MESSAGES
 from tests.broken_packages.faults_proof import PROOF
 from tests.broken_packages.faults_seldom import SELDOM
+from tests.broken_packages.faults_streams import STREAMS
 from tests.broken_packages.faults_subauth import SUBAUTH
 from tests.broken_packages.modules import Fault
 
-FAULTS: tuple[Fault, ...] = (*PROOF, *MESSAGES, *HOST, *LOGON, *LOADING, *SELDOM, *SUBAUTH)
+FAULTS: tuple[Fault, ...] = (*PROOF, *MESSAGES, *HOST, *LOGON, *LOADING, *SELDOM, *STREAMS, *SUBAUTH)
 
 __all__ = ["FAULTS", "Fault"]

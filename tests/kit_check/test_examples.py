@@ -15,7 +15,7 @@ from secpkg.kit.check.run import check
 
 pytest_plugins = ["pytester"]
 
-EXAMPLES = [("hello", 80), ("keyring", 60), ("curfew", 15), ("sampssp", 40), ("records", 30), ("datagrams", 10)]
+EXAMPLES = [("hello", 80), ("keyring", 60), ("curfew", 15), ("sampssp", 40), ("records", 30), ("datagrams", 35)]
 
 
 @pytest.mark.slow

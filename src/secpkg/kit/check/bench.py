@@ -81,6 +81,8 @@ class Bench:
         self.place = Path(tempfile.mkdtemp(prefix="secpkg-check-"))
         self.given = target.prepare(self.place) if target.prepare is not None else Given()
         self.links: list[LocalLink] = []
+        self.datagrams = False
+        """Contexts are of datagrams: a client's first leg gives no token, and its server is given a signature."""
         self.lab: LabAuthority | None = None
         self.hosted: tuple[HostedPackage, ...] = ()
         self.table: Table = {}
@@ -251,6 +253,11 @@ class Description(msgspec.Struct, frozen=True):
     functions: frozenset[str]
     user_functions: frozenset[str]
     user_fault: str = ""
+
+    @property
+    def signs(self) -> bool:
+        """Whether it has MakeSignature, in whichever half."""
+        return "make_signature" in self.functions | self.user_functions
 
 
 def describe(target: Target, seed: bytes, package: str = "") -> Description:

@@ -26,6 +26,9 @@ EXTRA: Final = int(BufferType.EXTRA)
 HEADER: Final = int(BufferType.STREAM_HEADER)
 TRAILER: Final = int(BufferType.STREAM_TRAILER)
 
+FIRST: Final = b"the first datagram of a conversation"
+"""What a datagram client signs before it has heard anything (R228)."""
+
 Alter = Callable[[int, bytes], bytes | None]
 """Told the number of a token and the token; gives what the other side gets, None for nothing at all."""
 
@@ -33,7 +36,7 @@ Alter = Callable[[int, bytes], bytes | None]
 def acceptors(requirements: int) -> int:
     """ASC_REQ_* of the same meanings as these ISC_REQ_*."""
     same = int(IscReq.DELEGATE | IscReq.MUTUAL_AUTH | IscReq.REPLAY_DETECT | IscReq.SEQUENCE_DETECT)
-    same |= int(IscReq.CONFIDENTIALITY)
+    same |= int(IscReq.CONFIDENTIALITY | IscReq.DATAGRAM)
     return requirements & same | (int(AscReq.INTEGRITY) if requirements & IscReq.INTEGRITY else 0)
 
 
@@ -116,6 +119,8 @@ class Side:
         credential: object = None,
     ) -> None:
         self.bench, self.door, self.accept = bench, door, accept
+        if bench.datagrams:
+            requirements |= IscReq.DATAGRAM
         self.requirements = acceptors(requirements) if accept else requirements
         self.bindings, self.target = bindings, None if accept else target
         self._borrowed = credential is not None
@@ -126,8 +131,11 @@ class Side:
         self._ends: Ends | None = None
 
     def step(self, token: bytes) -> Leg:
-        """One leg. A plain SSP is asked no more than the host would: not after the end (R186 to R192)."""
-        if self.bench.lab is None and (self.complete or any(leg.refused for leg in self.legs)):
+        """One leg. A plain SSP is asked no more than the host would: not after the end (R186 to R192), which datagrams
+        do not have (R229).
+        """
+        over = self.complete and not self.bench.datagrams
+        if self.bench.lab is None and (over or any(leg.refused for leg in self.legs)):
             self.legs.append(Leg(Status.SEC_E_INVALID_HANDLE, self.context))
             return self.legs[-1]
         request = ContextRequest(token, self.target, self.requirements, self.bindings)
@@ -153,8 +161,14 @@ class Side:
 
     @property
     def complete(self) -> bool:
-        """Whether the context stands."""
-        return any(leg.complete for leg in self.legs)
+        """Whether the context stands. That of a datagram client does after its first leg, which has heard nobody; what
+        counts is whether it was established since (R229).
+        """
+        return any(leg.complete for leg in self._counting)
+
+    @property
+    def _counting(self) -> list[Leg]:
+        return self.legs[1:] if self.bench.datagrams and not self.accept else self.legs
 
     @property
     def status(self) -> Status:
@@ -163,8 +177,9 @@ class Side:
 
     @property
     def final(self) -> Leg:
-        """The leg that completed the context."""
-        return next(leg for leg in self.legs if leg.complete)
+        """The leg that completed the context; of datagrams the last one."""
+        done = [leg for leg in self._counting if leg.complete]
+        return done[-1 if self.bench.datagrams else 0]
 
     @property
     def granted(self) -> int:
@@ -174,17 +189,35 @@ class Side:
     def ends(self) -> Ends:
         """Its messages; the user half is loaded and the context mapped when this is first asked for."""
         if self._ends is None:
-            leg = self.final
-            stream = bool(self.bench.info.capabilities & Capability.STREAM)
-            if self.bench.lab is None:
-                context = leg.context[0] if isinstance(leg.context, tuple) else None
-                self._ends = Ends(self.bench.table, context, "", stream=stream)
-            else:
-                table = self.bench.load_user()
-                assert leg.packed is not None
-                context = table["init_user_mode_context"](leg.packed)
-                self._ends = Ends(table, context, "delete_user_mode_context", stream=stream)
+            self._ends = self._mapped(self.final)
         return self._ends
+
+    def renew(self) -> None:
+        """A context that was established again is mapped again, when it is next asked for (R229)."""
+        ends, self._ends = self._ends, None
+        if ends is not None:
+            ends.close()
+
+    def _mapped(self, leg: Leg) -> Ends:
+        stream = bool(self.bench.info.capabilities & Capability.STREAM)
+        if self.bench.lab is None:
+            context = leg.context[0] if isinstance(leg.context, tuple) else None
+            return Ends(self.bench.table, context, "", stream=stream)
+        table = self.bench.load_user()
+        assert leg.packed is not None
+        context = table["init_user_mode_context"](leg.packed)
+        return Ends(table, context, "delete_user_mode_context", stream=stream)
+
+    def begin(self) -> bytes:
+        """A client's first leg, and what its server is given first: the token, or of datagrams the signature of one."""
+        leg = self.step(b"")
+        if leg.token or not self.bench.datagrams or not leg.complete:
+            return leg.token
+        ends = self._mapped(leg)
+        try:
+            return ends.sign(FIRST)
+        finally:
+            ends.close()
 
     def peer(self) -> str:
         """SECPKG_ATTR_NAMES; empty where it is not offered."""
@@ -242,17 +275,19 @@ class Exchange:
         for _ in range(MAX_LEGS):
             if side.complete:
                 break
-            leg = side.step(token)
+            # A client's own first leg is `begin`, unless the server has spoken first.
+            made = side.step(token).token if side.legs or side.accept or token else side.begin()
+            leg = side.legs[-1]
             if leg.refused or leg.status is Status.SEC_E_INCOMPLETE_MESSAGE:
                 break
             other = self.server if side is self.client else self.client
-            if not leg.token and (leg.complete or self.tokens):
+            if not made and (leg.complete or self.tokens):
                 break
-            if leg.token:
-                self.tokens.append((side is self.server, leg.token))
+            if made:
+                self.tokens.append((side is self.server, made))
             if len(self.tokens) >= stop:
                 break
-            token = leg.token
+            token = made
             if alter is not None and self.tokens:
                 altered = alter(len(self.tokens) - 1, token)
                 if altered is None:

@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from secpkg.contract.flags import CredentialUse, IscReq
+from secpkg.contract.flags import Capability, CredentialUse, IscReq
 from secpkg.contract.status import SecurityError
 from secpkg.contract.values import AuthIdentity
 from secpkg.kit.check import companion
@@ -29,7 +29,7 @@ from secpkg.kit.check.target import Credentials, Target
 
 HOOK, IDENTITY, SHARED, OWN_SESSION = "hook", "identity", "identity on both sides", "own session"
 SESSION, NOTHING = "session", "nothing"
-_RECIPES: Final = (HOOK, IDENTITY, SHARED, OWN_SESSION, SESSION, NOTHING)
+RECIPES: Final = (HOOK, IDENTITY, SHARED, OWN_SESSION, SESSION, NOTHING)
 _REQUIREMENTS: Final = (EVERYTHING, int(IscReq.INTEGRITY | IscReq.CONFIDENTIALITY), int(IscReq.INTEGRITY), 0)
 
 
@@ -38,6 +38,7 @@ class Recipe(msgspec.Struct, frozen=True):
 
     kind: str
     requirements: int = EVERYTHING
+    datagrams: bool = False
 
 
 class Parties:
@@ -122,6 +123,7 @@ class Subject:
     def bench(self, tag: str = "") -> Iterator[Bench]:
         """A fresh lab; the same ``tag`` gives the same world again."""
         bench = Bench(self.target, self._seed(tag), package=self.package, judge=self.invariants.look)
+        bench.datagrams = self.recipe is not None and self.recipe.datagrams
         self.invariants.expect(self.info, self.powers)
         try:
             yield bench
@@ -155,16 +157,24 @@ class Subject:
         return bench.door(user, through), Credentials()
 
     def _look_for_a_handshake(self) -> None:
-        for kind in _RECIPES:
-            for requirements in _REQUIREMENTS:
-                how = self._attempt(Recipe(kind, requirements))
-                if not how:
-                    self.powers = powers_of(self.target, self.description, handshake=True, tokens=self._tokens)
-                    return
-                line = f"{kind}, requirements {requirements:#x}: {how}"
-                self.attempts.append(line)
-                if not how.startswith("client"):
-                    break
+        for datagrams in self._manners():
+            for kind in RECIPES:
+                for requirements in _REQUIREMENTS:
+                    how = self._attempt(Recipe(kind, requirements, datagrams))
+                    if not how:
+                        self.powers = powers_of(self.target, self.description, handshake=True, tokens=self._tokens)
+                        return
+                    manner = ", datagrams" if datagrams else ""
+                    self.attempts.append(f"{kind}{manner}, requirements {requirements:#x}: {how}")
+                    if not how.startswith("client"):
+                        break
+
+    def _manners(self) -> tuple[bool, ...]:
+        """Whether contexts are of datagrams: what the package announces alone, or else what works first."""
+        capabilities = self.info.capabilities
+        if not capabilities & Capability.DATAGRAM or not self.description.signs:
+            return (False,)
+        return (False, True) if capabilities & Capability.CONNECTION else (True, False)
 
     def _attempt(self, recipe: Recipe) -> str:
         """Nothing, when both sides complete."""

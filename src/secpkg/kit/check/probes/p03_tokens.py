@@ -6,8 +6,8 @@ import random
 from collections.abc import Callable, Iterator
 
 from secpkg.contract.flags import IscRet
-from secpkg.contract.status import Status
-from secpkg.kit.check.exchange import Exchange
+from secpkg.contract.status import SecurityError, Status
+from secpkg.kit.check.exchange import FIRST, Exchange
 from secpkg.kit.check.model import Finding, judged, probe, shown
 from secpkg.kit.check.subject import Subject
 
@@ -107,6 +107,17 @@ def tokens(subject: Subject) -> Iterator[Finding]:
     yield judged("K13", vague, f"{tried} forged tokens were refused with documented errors")
 
 
+def _first_datagram(one: Exchange, became: bytes) -> str:
+    """An acceptor challenges whoever a datagram names; what counts is whether the datagram is taken afterwards."""
+    if not one.server.complete:
+        return ""
+    try:
+        one.server.ends().verify(FIRST, became)
+    except SecurityError:
+        return ""
+    return "the server takes the first datagram, whose signature is forged"
+
+
 def _at(place: int, forge: Forge, pair: list[bytes]) -> Callable[[int, bytes], bytes]:
     def alter(number: int, token: bytes) -> bytes:
         if number != place:
@@ -121,6 +132,8 @@ def _completed(one: Exchange, place: int, by_server: bool, was: bytes, became: b
     """What is wrong about a handshake with a forged token, or nothing."""
     if was.lower() == became.lower():
         return ""  # another spelling of the same names
+    if not place and one.client.bench.datagrams:
+        return _first_datagram(one, became)
     if by_server and mutual and one.client.complete:
         return f"the client completes, and the server's token {place} is forged"
     told_before = one.server.complete and len(one.server.legs) <= place // 2 + 1 and by_server

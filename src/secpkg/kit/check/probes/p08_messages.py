@@ -223,6 +223,7 @@ def _unseen(parties: Parties, kind: Kind) -> list[str]:
         first, second = kind.send(one, b"first"), kind.send(one, b"second")
         if kind.status(other, second) is None:
             faults.append(f"the second record of the {way} is taken before the first")
+            continue
         kind.take(other, first)
         if kind.status(other, first) is None:
             faults.append(f"a record of the {way} is taken twice")

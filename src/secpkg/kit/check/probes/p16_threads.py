@@ -31,7 +31,7 @@ def overlapping(subject: Subject) -> Iterator[Finding]:
             for number in range(count):
                 user, mine = users[number % len(users)]
                 one = mine.exchange()
-                going.append((user, one, one.client.step(b"").token))
+                going.append((user, one, one.client.begin()))
             finished: list[tuple[str, Exchange]] = []
             for turn in range(12):
                 following = []
