@@ -41,7 +41,8 @@ def test_a_module_is_found_by_name_door_pair_and_path(tmp_path: Path, monkeypatc
 
 
 @pytest.mark.parametrize(
-    ("module", "kind"), [("hello", IDENTITY), ("keyring", SESSION), ("sampssp", HOOK), ("records", SHARED), ("datagrams", SHARED)]
+    ("module", "kind"),
+    [("hello", IDENTITY), ("keyring", SESSION), ("sampssp", HOOK), ("records", SHARED), ("datagrams", SHARED)],
 )
 def test_the_handshake_is_found_out(module: str, kind: str) -> None:
     subject = Subject(find(module))

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 import secpkg
+from secpkg.kit.lab.project import ProjectFault, find
 from secpkg.kit.new import make
 
 pytestmark = pytest.mark.slow
@@ -185,3 +186,57 @@ def test_a_plain_ssp_is_tried_with_the_keys_that_its_author_gives(tmp_path: Path
     code, text = once(str(tmp_path / "badge"))
     assert code == 0, text
     assert "PASS badge, handshake: alice: sealed messages both ways" in text
+
+
+def test_streams_and_datagrams_talk() -> None:
+    """R224 to R226, R228, R229: records in pieces; a client that signs at once, a server that challenges it twice."""
+    code, text = once("records", "datagrams")
+    assert code == 0, text
+    assert re.search(r"^PASS records, handshake: somebody: 4 records each way, read in [2-9]\d+ pieces", text, re.M)
+    said = "signed datagrams both ways, established 2 times; one was lost, one that came again was refused"
+    assert f"PASS datagrams, handshake: somebody: {said}" in text
+
+
+def copied(name: str, tmp_path: Path) -> tuple[Path, Path]:
+    """A copy of an example under a name that is not installed: the project and its source."""
+    project = tmp_path / f"other_{name}"
+    shutil.copytree(Path(__file__).parents[2] / "examples" / name, project)
+    (project / "src" / f"secpkg_{name}").rename(project / "src" / f"other_{name}")
+    described = project / "pyproject.toml"
+    text = described.read_text().replace(f"secpkg_{name}", f"other_{name}")
+    described.write_text(text.replace(f"\n{name} = ", f"\nother-{name} = ").replace("secpkg-example", "other-example"))
+    return project, project / "src" / f"other_{name}" / "__init__.py"
+
+
+@pytest.mark.parametrize(
+    ("name", "sound", "faulty", "who"),
+    [
+        ("datagrams", "entropy(_ID)), attributes", "entropy(_ID)), b'hello', attributes", "client"),
+        ("records", "zip(message, parts, kinds", "zip(message, (header, b'x', *parts[2:]), kinds", "server"),
+    ],
+)
+def test_a_datagram_client_that_speaks_first_and_a_record_that_is_another_fail(
+    name: str, sound: str, faulty: str, who: str, tmp_path: Path
+) -> None:
+    project, source = copied(name, tmp_path)
+    text = source.read_text()
+    assert sound in text
+    source.write_text(text.replace(sound, faulty, 1))
+    code, said = once(str(project))
+    assert code == 1 and f"FAIL other-{name}, handshake: {who}: " in said and "raised_ValueError" in said, said
+
+
+def test_a_project_that_is_installed_from_another_place_is_not_run_in_silence(tmp_path: Path) -> None:
+    """What is installed comes first: edits of another copy would be loaded by nobody."""
+    project = tmp_path / "records"
+    shutil.copytree(Path(__file__).parents[2] / "examples" / "records", project)
+    with pytest.raises(ProjectFault, match="secpkg_records is installed from another place") as raised:
+        find(str(project), tmp_path)
+    assert raised.value.following.startswith(f"install this one: pip install -e {project}")
+    (project / "src" / "secpkg_records").rename(project / "src" / "other_records")
+    described = project / "pyproject.toml"
+    described.write_text(described.read_text().replace("secpkg_records", "other_records"))
+    assert [subject.name for subject in find(str(project), tmp_path)] == ["records"]
+    described.write_text(described.read_text().replace("secpkg-example", "other-example"))
+    with pytest.raises(ProjectFault, match="'records' is taken: the installed distribution secpkg-example-records"):
+        find(str(project), tmp_path)

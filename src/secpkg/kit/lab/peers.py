@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import socket
-import struct
 import sys
 import time
 from contextlib import ExitStack
@@ -24,6 +23,7 @@ from secpkg.host.user_mode.trace import UserModeCall, observe_user_mode
 from secpkg.ipc.connection import shared
 from secpkg.kit.lab.faults import faults_of
 from secpkg.kit.lab.model import Ended, FromPeer, Spec, UserCall
+from secpkg.kit.lab.talk import PeerLeft, datagrams_of_client, datagrams_of_server, receive, send, talk
 from secpkg.kit.trace.model import of_user_half
 from secpkg.lsa import connect
 from secpkg.runtime.modules import use_path
@@ -42,13 +42,7 @@ PATIENCE: Final = 20.0
 """Seconds that one end waits for the other."""
 TARGET: Final = "host/lab"
 _NO_CREDENTIALS: Final = (Status.SEC_E_NO_CREDENTIALS, Status.SEC_E_UNKNOWN_CREDENTIALS)
-_LENGTH: Final = struct.Struct(">I")
-_MAX_TOKEN: Final = 1024 * 1024
 _encode: Final = msgspec.json.Encoder().encode
-
-
-class PeerLeft(Exception):
-    """The other end is gone; what it said before is the reason."""
 
 
 class GivenCredential(Credential):
@@ -95,7 +89,7 @@ def _end(spec: Spec, who: str, channel: socket.socket, given: Given | None) -> i
             said = _client(spec, channel, given) if who == "client" else _server(spec, channel, given)
         except SecurityError as error:
             if error.token:
-                _send(channel, error.token)
+                send(channel, error.token)
             say(Ended(who, error.status.native, error.reason, faults=faults_of(error, spec.roots)))
             return 1
         except (PeerLeft, OSError):
@@ -112,13 +106,17 @@ def _client(spec: Spec, channel: socket.socket, given: Given | None) -> str:
     with ExitStack() as stack:
         client = stack.enter_context(_make_client(spec, given, stack))
         token = client.step()
+        if datagrams(spec.capabilities):
+            if token is not None or not client.complete:
+                raise ValueError("a datagram client signs after its first leg, which makes no token (R228)")
+            return datagrams_of_client(client, channel)
         while True:
             if token is not None:
-                _send(channel, token)
+                send(channel, token)
             if client.complete:
                 break
-            token = client.step(_receive(channel))
-        return _talk(spec, client, channel, first=True)
+            token = client.step(receive(channel))
+        return talk(spec.capabilities, client, channel)
 
 
 def _make_client(spec: Spec, given: Given | None, stack: ExitStack) -> Client:
@@ -144,11 +142,14 @@ def _make_client(spec: Spec, given: Given | None, stack: ExitStack) -> Client:
 
 def _server(spec: Spec, channel: socket.socket, given: Given | None) -> str:
     with _make_server(spec, given) as server:
+        if datagrams(spec.capabilities):
+            said = datagrams_of_server(server, channel)
+            return f"{_peer_of(server)}: {said}"
         while not server.complete:
-            token = server.step(_receive(channel))
+            token = server.step(receive(channel))
             if token is not None:
-                _send(channel, token)
-        return f"{_peer_of(server)}: {_talk(spec, server, channel, first=False)}"
+                send(channel, token)
+        return f"{_peer_of(server)}: {talk(spec.capabilities, server, channel)}"
 
 
 def _make_server(spec: Spec, given: Given | None) -> Server:
@@ -177,27 +178,6 @@ def _peer_of(server: Server) -> str:
         return "somebody"
 
 
-def _talk(spec: Spec, end: Client | Server, channel: socket.socket, *, first: bool) -> str:
-    """A message each way, protected as far as was granted. How a stream is cut into records is its application's."""
-    if spec.capabilities & Capability.STREAM and not spec.capabilities & Capability.CONNECTION:
-        return "a stream, whose records are not tried here"
-    flags = int(end.flags)
-    integrity = 0x10000 if isinstance(end, Client) else 0x20000
-    ours, theirs = (b"from the client", b"from the server") if first else (b"from the server", b"from the client")
-    for turn in (first, not first):
-        if flags & 0x10:
-            if turn:
-                _send(channel, end.encrypt(ours))
-            elif end.decrypt(_receive(channel)) != theirs:
-                raise ValueError("what was decrypted is not what was encrypted")
-        elif flags & integrity:
-            if turn:
-                _send(channel, end.sign(ours))
-            else:
-                end.verify(theirs, _receive(channel))
-    return "sealed messages both ways" if flags & 0x10 else "signed messages both ways" if flags & integrity else "mute"
-
-
 def requirements(capabilities: int, *, server: bool = False) -> int:
     """What to ask for: all that the package announces. ISC_REQ_* or ASC_REQ_*, which differ in one bit (R174)."""
     wanted = 0
@@ -207,7 +187,14 @@ def requirements(capabilities: int, *, server: bool = False) -> int:
         wanted |= IscReq.CONFIDENTIALITY
     if capabilities & Capability.INTEGRITY:
         wanted |= (0x20000 if server else 0x10000) | IscReq.SEQUENCE_DETECT | IscReq.REPLAY_DETECT
+    if datagrams(capabilities):
+        wanted |= IscReq.DATAGRAM
     return int(wanted)
+
+
+def datagrams(capabilities: int) -> bool:
+    """Whether the package's contexts are of datagrams, and of nothing else."""
+    return bool(capabilities & Capability.DATAGRAM and not capabilities & Capability.CONNECTION)
 
 
 def logon(spec: Spec) -> int:
@@ -239,27 +226,6 @@ def prepared(spec: Spec) -> Given | None:
     return prepare(place)
 
 
-def _send(channel: socket.socket, data: bytes) -> None:
-    channel.sendall(_LENGTH.pack(len(data)) + data)
-
-
-def _receive(channel: socket.socket) -> bytes:
-    (size,) = _LENGTH.unpack(_exactly(channel, _LENGTH.size))
-    if size > _MAX_TOKEN:
-        raise PeerLeft
-    return _exactly(channel, size)
-
-
-def _exactly(channel: socket.socket, size: int) -> bytes:
-    data = b""
-    while len(data) < size:
-        more = channel.recv(size - len(data))
-        if not more:
-            raise PeerLeft
-        data += more
-    return data
-
-
 def main() -> int:
     """Do what the specification says."""
     spec = msgspec.json.decode(sys.stdin.buffer.read(), type=Spec)
@@ -283,10 +249,6 @@ def main() -> int:
         reason = error.reason if isinstance(error, SecurityError) else f"raised_{type(error).__name__}"
         say(Ended("both", status, reason, faults=faults_of(error, spec.roots)))
         return 1
-    if spec.capabilities & Capability.DATAGRAM and not spec.capabilities & Capability.CONNECTION:
-        for who in ("client", "server"):  # their legs come after the first message, if ever (R228)
-            say(Ended(who, "SEC_E_OK", said="datagrams, which are not tried here"))
-        return 0
     return handshake(spec, given)
 
 

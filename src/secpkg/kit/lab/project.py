@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import tomllib
 from importlib import metadata
 from pathlib import Path
@@ -97,6 +98,8 @@ def _of_project(project: Path, place: Path) -> tuple[Subject, ...]:
     subjects = []
     for group, module, target in modules:
         source = _source(project, target.partition(":")[0].partition(".")[0])
+        _require_no_other(source, name)
+        _require_own(group, module, name)
         link = overlay / source.name
         if not link.is_symlink():
             link.symlink_to(source)
@@ -104,6 +107,36 @@ def _of_project(project: Path, place: Path) -> tuple[Subject, ...]:
             Subject(module, group == SECURITY_PROVIDER, str(overlay), (str(source),), str(project.resolve() / _PROJECT))
         )
     return tuple(subjects)
+
+
+def _require_no_other(source: Path, name: str) -> None:
+    """What is installed comes first (`secpkg.runtime.modules.use_path`), so an edit here would change nothing there."""
+    try:
+        installed = Path(_root(source.stem))
+    except ProjectFault:
+        return
+    if installed.resolve() != source:
+        raise ProjectFault(
+            f"{source.stem} is installed from another place, {installed}, which Python would take",
+            f"install this one: pip install -e {source.parents[1 if source.parent.name == 'src' else 0]}"
+            f" (or: pip uninstall {name})",
+        )
+
+
+def _require_own(group: str, module: str, name: str) -> None:
+    """A module's name belongs to one distribution: of two the installed one would be loaded."""
+    for entry in metadata.entry_points(group=group, name=module):
+        owner = "" if entry.dist is None else entry.dist.name
+        if _normal(owner) != _normal(name):
+            raise ProjectFault(
+                f"the module name {module!r} is taken: the installed distribution {owner} offers it",
+                f"give the entry point another name, or: pip uninstall {owner}",
+            )
+
+
+def _normal(name: str) -> str:
+    """A distribution's name in the one spelling that stands for all."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _source(project: Path, top: str) -> Path:
