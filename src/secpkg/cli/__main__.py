@@ -11,6 +11,7 @@ _COMMANDS: Final = {
     "accounts": "User accounts of the authority.",
     "authority": "Run the authority, see how it is, stop it.",
     "check": "Try every rule that binds a package on a module, and attack it.",
+    "decode": "Show a token as a tree: NTLM, SPNEGO, Kerberos, CredSSP, TLS.",
     "doctor": "Why is a module not loaded, why is it never called?",
     "functions": "Which documented functions work here, and where.",
     "groups": "Groups of the account domain.",

@@ -87,6 +87,13 @@ def json(value: object) -> None:
     click.echo(msgspec.json.format(msgspec.json.encode(value)).decode())
 
 
+def json_ascii(value: object) -> None:
+    """Print a value as indented JSON in ASCII: what strangers wrote reaches no terminal as it is."""
+    from json import dumps
+
+    click.echo(dumps(value, indent=2, ensure_ascii=True))
+
+
 def json_line(value: object) -> None:
     """Print a value as one line of JSON."""
     import msgspec
