@@ -25,6 +25,7 @@ _HEADER: Final = re.compile(
 )
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9._-]*)[ \t]+([A-Za-z0-9+/_-]+={0,2})", re.ASCII)
 _HEX: Final = re.compile(r"(?:0x)?[0-9A-Fa-f]{2}(?:[ \t:]?[0-9A-Fa-f]{2})*", re.ASCII)
+_HALF: Final = re.compile(r"(?:0x)?[0-9A-Fa-f]+", re.ASCII)
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]+={0,2}", re.ASCII)
 _SENDERS: Final = {">": Role.INITIATOR, "<": Role.ACCEPTOR}
 
@@ -70,6 +71,8 @@ def of_line(line: str, source: str) -> Given:
 def _bytes(text: str, source: str, *, hex_allowed: bool) -> bytes:
     if hex_allowed and _HEX.fullmatch(text):
         return bytes.fromhex(text.removeprefix("0x").replace(":", ""))
+    if hex_allowed and _HALF.fullmatch(text):
+        raise Unreadable(f"{source}: an odd number of hex digits")
     if _BASE64.fullmatch(text):
         plain = text.rstrip("=").translate(str.maketrans("-_", "+/"))
         try:

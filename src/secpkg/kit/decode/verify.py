@@ -18,16 +18,19 @@ from secpkg.kit.decode.tree import Span
 from secpkg.protocols.ntlm.acceptor import check_v1, check_v2
 from secpkg.protocols.ntlm.authenticate import SESSION_KEY_SIZE, Authenticate
 from secpkg.protocols.ntlm.challenge import Challenge
-from secpkg.protocols.ntlm.errors import Rejected
+from secpkg.protocols.ntlm.errors import Reason, Rejected
 from secpkg.protocols.ntlm.flags import (
     AV_FLAG_MIC,
     DATAGRAM,
     EXTENDED_SESSIONSECURITY,
     KEY_EXCH,
+    LM_KEY,
     PROTECTION,
+    REQUEST_NON_NT_SESSION_KEY,
     SEAL,
 )
 from secpkg.protocols.ntlm.hashes import mic, rc4k
+from secpkg.protocols.ntlm.legacy import key_exchange_key_v1, nt_response_v1, session_base_key_v1
 from secpkg.protocols.ntlm.responses import NtlmV1Response, NtlmV2Response, is_anonymous, read_response
 from secpkg.protocols.ntlm.sealing import SIGNATURE_SIZE, Datagram, Half
 from secpkg.protocols.ntlm.transitions import Message
@@ -140,14 +143,16 @@ def _handshake(
     nonce = Challenge.parse(asked.raw).server_challenge
     why = ""
     try:
-        if isinstance(response, NtlmV1Response):
-            key = check_v1(nt_hash, message.flags, nonce, response)
-        else:
+        if isinstance(response, NtlmV2Response):
             names = (nt_hash, message.user, message.domain, nonce, response)
             try:
                 key = check_v2(*names, empty_domain=False)
             except Rejected:
                 key, why = check_v2(*names), _DOMAIN_LESS
+        elif message.flags & EXTENDED_SESSIONSECURITY:
+            key = check_v1(nt_hash, message.flags, nonce, response)
+        else:
+            key = _check_oldest(nt_hash, message.flags, nonce, response)
     except Rejected as rejected:
         checks.append(Check(event.token, name, FAILS, rejected.rule))
         return None
@@ -160,6 +165,16 @@ def _handshake(
     if isinstance(response, NtlmV2Response):
         checks.append(_mic(event, last, message, response, key))
     return Session(message.flags, key)
+
+
+def _check_oldest(nt_hash: bytes, flags: int, nonce: bytes, response: NtlmV1Response) -> bytes:
+    """NTLMv1 without session security (3.3.1), which the acceptor refuses before it would look at the proof."""
+    if not hmac.compare_digest(nt_response_v1(nt_hash, flags, nonce, b""), response.response):
+        raise Rejected(Reason.PROOF_MISMATCH, "MS-NLMP 3.3.1: NTChallengeResponse")
+    # With either flag the key is made of the LM hash, which nobody here has: what it protects will not hold.
+    return key_exchange_key_v1(
+        flags & ~(LM_KEY | REQUEST_NON_NT_SESSION_KEY), session_base_key_v1(nt_hash), nonce, bytes(response.lm_response)
+    )
 
 
 def _mic(
@@ -177,6 +192,18 @@ def _mic(
     holds = hmac.compare_digest(mic(key, *passed), found)
     why = "" if promised else "no MsvAvFlags promises it"
     return Check(event.token, "MIC", HOLDS if holds else FAILS, why)
+
+
+def _as_text(clear: bytes) -> str:
+    """What was sealed as text in quotation marks, where it may be one."""
+    for encoding in ("utf-8", "utf-16-le"):
+        try:
+            text = clear.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if text and text.isprintable():
+            return f'"{text}"'
+    return ""
 
 
 def _protected(context: Context, event: Protected, opener: _Opener | None) -> Check:
@@ -201,11 +228,11 @@ def _protected(context: Context, event: Protected, opener: _Opener | None) -> Ch
         opened, how = signed, "signed"
     role, clear = opened
     at = event.start + SIGNATURE_SIZE
-    part = event.node.add("in clear", at, len(clear), clear)
+    part = event.node.add("in clear", at, len(clear), clear, _as_text(clear))
     if event.inside is not None and how == "sealed":
         # RC4 keeps lengths: in its place in the token, the clear text has the offsets of the sealed one.
         whole = event.data[:at] + clear + event.data[event.end :]
-        part.value = None
+        part.value, part.meaning = None, ""
         event.inside(context, part, Span(whole, at, event.end))
     return Check(event.token, event.name, HOLDS, f"{how} by the {role.value}")
 
