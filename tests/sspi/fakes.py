@@ -165,6 +165,7 @@ class FakeChannel:
 class FakeLink:
     domain_name = "EXAMPLE"
     clock = staticmethod(lambda: 1e9)
+    in_place = False
 
     def __init__(self, authority: FakeAuthority, trusted: bool) -> None:
         self.authority = authority

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final, Self
 
 from secpkg.contract.status import SecurityError, Status
@@ -87,6 +88,12 @@ class Sid(str):
     def is_child_of(self, domain: Sid) -> bool:
         """Whether this SID is `domain` with one RID more (EqualPrefixSid against a domain)."""
         return self.rpartition("-")[0] == domain
+
+
+@lru_cache(maxsize=4096)
+def sid_of(text: str) -> Sid:
+    """`Sid` of a text: the same principals come again and again."""
+    return Sid(text)
 
 
 def domain_sid(a: int, b: int, c: int) -> Sid:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hmac
 import os
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final, NoReturn
 
 from cryptography.exceptions import InvalidTag
@@ -33,7 +34,7 @@ _MAX_KEY_ID: Final = 0xFFFF_FFFF
 
 
 def _framed(*parts: bytes) -> bytes:
-    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+    return b"".join([len(part).to_bytes(4, "big") + part for part in parts])
 
 
 def _bytes(part: str | bytes) -> bytes:
@@ -130,5 +131,6 @@ class Vault:
         return HKDFExpand(hashes.SHA256(), length, info).derive(self._root)
 
 
+@lru_cache(maxsize=4096)  # names of rows, and no secret
 def _bound(purpose: str, sid: str, package: str, key_id: int) -> bytes:
     return _framed(bytes((VERSION,)), purpose.encode(), sid.encode(), package.encode(), key_id.to_bytes(4, "big"))

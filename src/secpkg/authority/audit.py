@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import hmac
 import os
 from collections import deque
@@ -229,12 +228,14 @@ def _opened(line: bytes, key: bytes) -> tuple[Record, str] | None:
 
 
 def _mac(key: bytes, body: bytes) -> str:
-    return hmac.new(key, body, hashlib.sha256).hexdigest()
+    return hmac.digest(key, body, "sha256").hex()
 
 
 def _facts(facts: Mapping[str, Fact] | None) -> dict[str, Fact]:
-    return {name: _text(value) if isinstance(value, str) else value for name, value in (facts or {}).items()}
+    return {} if facts is None else {n: _text(v) if isinstance(v, str) else v for n, v in facts.items()}
 
 
 def _text(value: str) -> str:
+    if len(value) <= MAX_TEXT and value.isascii():
+        return value
     return value[:MAX_TEXT].encode("utf-8", "backslashreplace").decode()

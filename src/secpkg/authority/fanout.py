@@ -111,8 +111,9 @@ async def accept_credentials(
 @implements("authentication_package", "LsaApLogonTerminated")
 async def logon_terminated(authority: LocalSecurityAuthority, session: LogonSession) -> None:
     """LsaApLogonTerminated in every package that was told of the session and has the function, once each (R93)."""
-    for entry in authority.packages.entries():
-        if entry.package_id not in session.told or entry.state not in ("loaded", "draining"):
+    for package_id in sorted(session.told):
+        entry = authority.packages.entry(package_id)
+        if entry.state not in ("loaded", "draining"):
             continue
         if "logon_terminated" not in entry.functions:
             continue

@@ -81,4 +81,5 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
     def privileges_of(self, sids: tuple[str, ...]) -> tuple[str, ...]:
         """The privileges that these SIDs have together, sorted."""
-        return tuple(sorted({name for sid in sids for name in self.privileges.get(sid, ())}))
+        held = self.privileges
+        return tuple(sorted({name for sid in sids if sid in held for name in held[sid]}))

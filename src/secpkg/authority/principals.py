@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from secpkg.accounts.model import Account, restriction
-from secpkg.accounts.sid import Sid
+from secpkg.accounts.sid import Sid, sid_of
 from secpkg.accounts.store import AccountStore
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import NEVER, AuthData, ClientInfo, TokenInformation
@@ -116,7 +116,7 @@ def by_sid(
     (STATUS_NO_SUCH_USER) unless the policy allows foreign principals; those have no SID of ours.
     """
     store = authority.store
-    sid = Sid(information.user)
+    sid = sid_of(information.user)
     account = store.find_by_sid(sid)
     if account is not None:
         return _local(store, account)

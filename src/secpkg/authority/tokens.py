@@ -45,6 +45,9 @@ LOGON_GROUPS: Final[dict[LogonType, tuple[Sid, ...]]] = {
 not supported, and zero is the system's own). A token for new credentials has the groups of the one that it is made of.
 """
 
+_ADDED: Final = {
+    kind: (str(EVERYONE), *map(str, groups), str(AUTHENTICATED_USERS)) for kind, groups in LOGON_GROUPS.items()
+}
 _IMPERSONATION: Final = frozenset({LogonType.NETWORK, LogonType.NETWORK_CLEARTEXT})
 
 
@@ -92,8 +95,8 @@ def build(
 
     Network logons give an impersonation token of the level asked for, the others a primary one (R64).
     """
-    added = (*local_groups, EVERYONE, *LOGON_GROUPS[logon_type], AUTHENTICATED_USERS, logon_sid(logon_id))
-    groups = tuple(dict.fromkeys(str(sid) for sid in (*principal.groups, *added)))
+    added = (*local_groups, *_ADDED[logon_type], logon_sid(logon_id))
+    groups = tuple(dict.fromkeys((*principal.groups, *added)))
     primary = logon_type not in _IMPERSONATION
     information = TokenInformation(
         user=principal.sid,
@@ -116,16 +119,16 @@ def build(
     )
 
 
-def logon_sid(logon_id: int) -> Sid:
-    """The group that stands for a logon session in its tokens."""
-    return Sid(f"S-1-5-5-{logon_id >> 32}-{logon_id & _LOW}")
+def logon_sid(logon_id: int) -> str:
+    """The SID of the group that stands for a logon session in its tokens."""
+    return f"S-1-5-5-{logon_id >> 32}-{logon_id & _LOW}"
 
 
 def cloned(token: AccessToken, logon_id: int, source: str, source_identifier: int, expiration: float) -> AccessToken:
     """The token of a NewCredentials logon: the same local identity in a session of its own, which carries other
     credentials (winbase/nf-winbase-logonuserw).
     """
-    old, new = str(logon_sid(token.logon_id)), str(logon_sid(logon_id))
+    old, new = logon_sid(token.logon_id), logon_sid(logon_id)
     information = msgspec.structs.replace(
         token.information,
         groups=tuple(new if group == old else group for group in token.information.groups),
@@ -225,7 +228,7 @@ class TokenTable:
 
     def refer(self, connection: Connection, token: AccessToken, package_id: int) -> TokenReference:
         """A reference for a package that works for this connection."""
-        self.require_reference(connection)
+        connection.require_open()
         value = self._entropy(REFERENCE_SIZE)
         if len(value) != REFERENCE_SIZE or value in self._references:
             raise SecurityError(Status.STATUS_INTERNAL_ERROR, reason="entropy_failed")

@@ -16,6 +16,8 @@ from secpkg.ipc.callbacks import callbacks_of
 class AsyncSocketLink:
     """The asynchronous form of `secpkg.ipc.link.AuthorityLink`."""
 
+    in_place = False
+
     def __init__(self, blocking: client.SocketLink) -> None:
         self._blocking = blocking
         self.domain_name = blocking.domain_name

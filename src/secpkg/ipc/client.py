@@ -27,6 +27,8 @@ decode_from_authority = msgspec.msgpack.Decoder(schema.FromAuthority).decode
 class SocketLink:
     """`secpkg.ipc.link.AuthorityLink` over a connection."""
 
+    in_place = True
+
     def __init__(self, channel: Channel[schema.ToAuthority, schema.FromAuthority], connected: schema.Connected) -> None:
         self._channel = channel
         self.domain_name = connected.domain_name

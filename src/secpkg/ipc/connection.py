@@ -26,7 +26,7 @@ MAX_DEFERRED = 4096
 class OpenedPackage:
     """A package, and the channel to its worker."""
 
-    __slots__ = ("channel", "connection", "deferred", "info", "number", "thunks", "user_half")
+    __slots__ = ("backend", "channel", "connection", "deferred", "info", "number", "thunks", "user_half")
 
     def __init__(self, connection: Connection, opened: schema.PackageOpened, channel: WorkerChannel) -> None:
         self.connection = connection
@@ -36,6 +36,8 @@ class OpenedPackage:
         self.user_half = opened.user_half
         self.thunks = opened.thunks
         self.deferred: deque[schema.ToWorker] = deque(maxlen=MAX_DEFERRED)
+        self.backend: object = None
+        """What makes contexts with it (`secpkg.sspi.backends`): one for all of them."""
 
     async def ask(self, message: schema.ToWorker) -> schema.FromWorker:
         """One exchange with the worker; SecurityError for `Failed` and for a channel that is gone."""
@@ -46,7 +48,10 @@ class OpenedPackage:
             except ChannelError:
                 self.deferred.clear()
         try:
-            reply = await Exchange(self.channel.call, message)
+            if self.connection.in_place:  # whoever drives this would do no more
+                reply = self.channel.call(message)
+            else:
+                reply = await Exchange(self.channel.call, message)
         except ChannelError as error:
             raise worker_error(error) from error
         if type(reply) is schema.Failed:
@@ -57,12 +62,13 @@ class OpenedPackage:
 class Connection:
     """A link and what hangs on it. ``authority`` is what it was opened for: an address or an object."""
 
-    __slots__ = ("__weakref__", "asynchronous", "authority", "deferred", "link", "opened", "retired")
+    __slots__ = ("__weakref__", "asynchronous", "authority", "deferred", "in_place", "link", "opened", "retired")
 
     def __init__(self, authority: object, link: AuthorityLink, *, asynchronous: bool = False) -> None:
         self.authority = authority
         self.asynchronous = asynchronous
         self.link = link
+        self.in_place = link.in_place
         self.opened: dict[tuple[str, int], OpenedPackage] = {}
         self.retired: list[tuple[int, OpenedPackage]] = []
         self.deferred: deque[schema.ToAuthority] = deque(maxlen=MAX_DEFERRED)

@@ -22,7 +22,8 @@ class DiesAtFork(Protocol):
         """Called once, in the child: become dead."""
 
 
-_registry: weakref.WeakSet[DiesAtFork] = weakref.WeakSet()
+_registry: set[weakref.ref[DiesAtFork]] = set()
+_forget = _registry.discard
 _generation = 0
 
 
@@ -30,7 +31,8 @@ def guard(thing: DiesAtFork) -> None:
     """Tell `thing` when it finds itself in the child of a fork. It is held weakly, and needs a hash by identity and a
     `__weakref__`.
     """
-    _registry.add(thing)
+    # A WeakSet would do the same with a Python function at each end; every context comes by here.
+    _registry.add(weakref.ref(thing, _forget))
 
 
 def generation() -> int:
@@ -43,7 +45,7 @@ def generation() -> int:
 def _in_child() -> None:
     global _generation  # noqa: PLW0603
     _generation += 1
-    dead = list(_registry)
+    dead = [thing for reference in list(_registry) if (thing := reference()) is not None]
     _registry.clear()
     errors: list[Exception] = []
     for thing in dead:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Generator
 from itertools import count
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from secpkg.contract.status import SecurityError, Status
 from secpkg.ipc.errors import ChannelBusy, ChannelError, ChannelForked, ChannelTimeout, FrameRefused
@@ -64,6 +64,11 @@ class AuthorityLink(Protocol):
         """Whether the connection was made with LsaRegisterLogonProcess (R76)."""
         ...
 
+    @property
+    def in_place(self) -> bool:
+        """Whether `call` and that of a channel return the reply itself, and never something to be awaited."""
+        ...
+
     def call(self, message: ToAuthority, /) -> FromAuthority:
         """Send a message and wait for its reply, which may be `Failed`; ChannelError when there is none."""
         ...
@@ -112,7 +117,8 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
             else:
                 exchange = coroutine.send(answer)
     except StopIteration as stop:
-        return cast(T, stop.value)
+        result: T = stop.value
+        return result
 
 
 def worker_error(error: ChannelError) -> SecurityError:
@@ -139,6 +145,8 @@ def _common(error: ChannelError) -> SecurityError | None:
 
 def status_of(number: int) -> Status:
     """A status from a frame; one that has no name is an internal error, never a success."""
+    if type(number) is Status:  # of this process
+        return number
     known = Status.known(number)
     return Status.SEC_E_INTERNAL_ERROR if known is None else known
 

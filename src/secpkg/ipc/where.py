@@ -121,16 +121,22 @@ def configuration() -> Configuration:
     SEC_E_NO_AUTHENTICATING_AUTHORITY (``configuration_unreadable``, ``configuration_invalid``) for a file that is there
     and cannot be used: it is never passed over.
     """
-    return _configuration(tuple(_files()))
+    return _configuration(files())
 
 
-def _files() -> list[str]:
+def files() -> tuple[str, ...]:
+    """Where configuration files are looked for, the user's first."""
     if at_secure():
-        return [SYSTEM_FILE]
-    home = os.environ.get("XDG_CONFIG_HOME", "")
-    if not home.startswith("/"):
-        home = os.path.expanduser("~/.config")
-    return [os.path.join(home, "secpkg", "secpkg.toml"), SYSTEM_FILE]
+        return (SYSTEM_FILE,)
+    named = os.environ.get("XDG_CONFIG_HOME", "")
+    home = os.environ.get("HOME")
+    return (_user_file(named, home if home is not None else os.path.expanduser("~")), SYSTEM_FILE)
+
+
+@cache
+def _user_file(config_home: str, home: str) -> str:
+    directory = config_home if config_home.startswith("/") else os.path.join(home, ".config")
+    return os.path.join(directory, "secpkg", "secpkg.toml")
 
 
 @cache

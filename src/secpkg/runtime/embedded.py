@@ -252,7 +252,9 @@ class LocalChannel:
 class LocalLink:
     """`secpkg.ipc.link.AuthorityLink` into this process."""
 
-    __slots__ = ("__weakref__", "_closed", "_connection", "_embedded", "_why", "domain_name", "trusted")
+    __slots__ = ("__weakref__", "_connection", "_embedded", "_why", "domain_name", "trusted")
+
+    in_place = True
 
     def __init__(self, embedded: EmbeddedAuthority, caller: ClientInfo, logon_process_name: str | None) -> None:
         self._embedded = embedded

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Coroutine
+from types import CoroutineType
 from typing import Final, Protocol
 
 import msgspec
@@ -135,7 +136,7 @@ class Service:
     def lsa_call(self, origin: Origin, function: str, arguments: tuple[object, ...], resume: Resume) -> object:
         """What packages await: LSA functions, with arguments that the module's port has judged."""
         value = functions.call(self.authority, origin, function, arguments)
-        if isinstance(value, Coroutine):
+        if type(value) is CoroutineType:
             return answer(value, self.ask, resume)
         return value
 

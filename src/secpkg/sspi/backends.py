@@ -156,12 +156,21 @@ class Backend(Protocol):
 class WorkerBackend:
     """A package at an authority."""
 
-    __slots__ = ("_thunks", "_user", "opened")
+    __slots__ = ("_sends_messages", "_thunks", "_user", "opened")
 
     def __init__(self, opened: OpenedPackage) -> None:
         self.opened: OpenedPackage = opened
         self._user: UserPackage | None = None
         self._thunks: ContextThunks | None = None
+        self._sends_messages = bool(opened.info.capabilities & _MESSAGES)
+
+    @classmethod
+    def of(cls, opened: OpenedPackage) -> WorkerBackend:
+        """The one backend of an opened package."""
+        backend = opened.backend
+        if not isinstance(backend, cls):
+            backend = opened.backend = cls(opened)
+        return backend
 
     @property
     def info(self) -> PackageInfo:
@@ -188,13 +197,15 @@ class WorkerBackend:
     async def leg(
         self, accept: bool, credential: object, context: object, request: ContextRequest
     ) -> Leg | schema.Stepped:
-        buffers = tuple((b.type, bytes(b.data)) for b in request.buffers)
+        buffers = tuple((b.type, bytes(b.data)) for b in request.buffers) if request.buffers else ()
         message: schema.ToWorker
+        held: int = credential or 0  # type: ignore[assignment]  # a handle of this backend's
+        known: int = context or 0  # type: ignore[assignment]  # the same
         if accept:
             message = schema.AcceptContext(
                 next_id(),
-                cast(int, credential or 0),
-                cast(int, context or 0),
+                held,
+                known,
                 request.token,
                 request.requirements,
                 request.channel_bindings,
@@ -204,8 +215,8 @@ class WorkerBackend:
         else:
             message = schema.InitializeContext(
                 next_id(),
-                cast(int, credential or 0),
-                cast(int, context or 0),
+                held,
+                known,
                 request.token,
                 request.target,
                 request.requirements,
@@ -214,16 +225,15 @@ class WorkerBackend:
                 buffers,
             )
         reply = await self.opened.ask(message)
-        if not isinstance(reply, schema.Stepped):
+        if type(reply) is not schema.Stepped:
             raise _unexpected(reply)
         return reply
 
     def map(self, leg: Leg | schema.Stepped, *, integrity: bool, confidentiality: bool) -> UserContext | None:
         """R154, R156 and spec/README 3: a package that announces message functions maps its contexts."""
         packed = leg.packed_context
-        info = self.opened.info
         if packed is None:
-            if info.capabilities & _MESSAGES:
+            if self._sends_messages:
                 raise SecurityError(Status.SEC_E_INTERNAL_ERROR, reason="mapped_context_missing")
             return None
         user = self._user or self._user_package()

@@ -39,6 +39,7 @@ def default_requirements(capabilities: int) -> int:
     return int(DEFAULT_REQUIREMENTS & ~IscReq.MUTUAL_AUTH)
 
 
+_CONTINUE_NEEDED: Final = Status.SEC_I_CONTINUE_NEEDED
 _MESSAGES: Final = ("encrypt", "decrypt", "sign", "verify")
 _COMPLETE_NEEDED: Final = (Status.SEC_I_COMPLETE_NEEDED, Status.SEC_I_COMPLETE_AND_CONTINUE)
 
@@ -119,6 +120,7 @@ class Party:
         self._requirements = None if requirements is None else int(requirements)
         self._context: ContextHandle | None = None
         self._user: UserContext | None = None
+        self._bound = False
         self._complete = False
         self._closed = False
 
@@ -130,31 +132,19 @@ class Party:
         SEC_E_QOP_NOT_SUPPORTED where confidentiality was not granted, SEC_E_INVALID_HANDLE before the handshake is
         complete and after `close`.
         """
-        user = self._user
-        if user is None:
-            raise self._unmapped()
-        return user.encrypt(data)
+        return self._bind().encrypt(data)
 
     def decrypt(self, data: Buffer) -> bytes:
         """DecryptMessage of what the peer's `encrypt` gave: SEC_E_MESSAGE_ALTERED, SEC_E_OUT_OF_SEQUENCE."""
-        user = self._user
-        if user is None:
-            raise self._unmapped()
-        return user.decrypt(data)
+        return self._bind().decrypt(data)
 
     def sign(self, data: Buffer) -> bytes:
         """MakeSignature over ``data``: the signature."""
-        user = self._user
-        if user is None:
-            raise self._unmapped()
-        return user.sign(data)
+        return self._bind().sign(data)
 
     def verify(self, data: Buffer, signature: Buffer) -> None:
         """VerifySignature: returns nothing, or raises SEC_E_MESSAGE_ALTERED, SEC_E_OUT_OF_SEQUENCE (R218)."""
-        user = self._user
-        if user is None:
-            raise self._unmapped()
-        user.verify(data, signature)
+        self._bind().verify(data, signature)
 
     @property
     def complete(self) -> bool:
@@ -189,6 +179,21 @@ class Party:
         state = "closed" if self._closed else "complete" if self._complete else "not complete"
         return f"<{type(self).__name__} {self._source._package}, {state}>"
 
+    def _use(self, user: UserContext | None) -> None:
+        if self._bound:
+            for name in _MESSAGES:
+                del self.__dict__[name]
+        self._user, self._bound = user, False
+
+    def _bind(self) -> UserContext:
+        """The user half; from now on its message functions are called without a step between."""
+        user = self._user
+        if user is None:
+            raise self._unmapped()
+        self.__dict__.update((name, getattr(user, name)) for name in _MESSAGES)
+        self._bound = True
+        return user
+
     def _unmapped(self) -> SecurityError:
         self._finished()
         return SecurityError(Status.SEC_E_UNSUPPORTED_FUNCTION, reason="user_half_none")
@@ -204,7 +209,7 @@ class Party:
     async def _step(self, token: bytes | None) -> bytes | None:
         if self._closed:
             raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="context_closed")
-        credential = await self._source._open()
+        credential = self._source._handle or await self._source._open()
         requirements = self._requirements
         if requirements is None:
             requirements = self._requirements = default_requirements(credential.backend.info.capabilities)
@@ -219,6 +224,8 @@ class Party:
         )
         self._context = result.context
         status = result.status
+        if status is _CONTINUE_NEEDED:
+            return result.token or None
         if status is Status.SEC_E_INCOMPLETE_MESSAGE:
             # R226: feed the whole message, with what is still to come, to the next step.
             raise SecurityError(status, reason="incomplete_message")
@@ -243,12 +250,8 @@ class Party:
             error = SecurityError(Status.SEC_E_SECURITY_QOS_FAILED, reason="requirement_not_granted")
             error.add_note(f"not granted: {kind(missing).native}")
             raise error
-        self._user = context.user
+        self._use(context.user)
         self._complete = True
-        if context.user is not None:
-            # What is called for every message goes to the context without a step between.
-            for name in _MESSAGES:
-                self.__dict__[name] = getattr(context.user, name)
 
     async def _peer(self) -> str:
         value = await attributes.query(self._finished(), _NAMES)
@@ -270,9 +273,7 @@ class Party:
         # R193: the context, then its credential.
         self._closed = True
         self._complete = False
-        self._user = None
-        for name in _MESSAGES:
-            self.__dict__.pop(name, None)
+        self._use(None)
         context, self._context = self._context, None
         try:
             if context is not None:

@@ -162,11 +162,11 @@ def _release(
         raise
     if fresh:
         authority.establish(session, principal, token, str(claimed["authenticating_authority"] or ""))
-    hold = authority.tokens.retain(token)
     try:
         return authority.tokens.refer(connection, token, origin.package_id)
-    finally:
-        hold.release()  # a session to which no reference could be made ends here
+    except BaseException:
+        authority.tokens.retain(token).release()  # a session to which no reference could be made ends here
+        raise
 
 
 def _new_luid(authority: LocalSecurityAuthority) -> int:

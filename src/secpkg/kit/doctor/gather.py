@@ -85,7 +85,7 @@ def gather(name: str, authority: str | None = None, *, load: bool = True) -> Fac
 
 def configuration(authority: str | None) -> Configured:
     """Which authority is meant, and who says so: as `secpkg.ipc.where` decides, with its faults as values."""
-    present = tuple(path for path in where._files() if os.path.exists(path))
+    present = tuple(path for path in where.files() if os.path.exists(path))
     try:
         chosen = where.configuration()
     except SecurityError as error:
