@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections.abc import Mapping, Sequence
@@ -39,8 +40,8 @@ class MemoryAccountStore:
         domain_sid: Sid | None = None,
     ) -> None:
         require_name(domain, "domain_name_invalid")
-        self._domain_name = domain
-        self._domain_sid = domain_sid if domain_sid is not None else random_domain_sid(os.urandom(12))
+        self.domain_name = domain
+        self.domain_sid = domain_sid if domain_sid is not None else random_domain_sid(os.urandom(12))
         self._vault = vault if vault is not None else Vault(os.urandom(MASTER_KEY_SIZE))
         self._lock = threading.RLock()
         self._next_rid = FIRST_RID
@@ -52,17 +53,7 @@ class MemoryAccountStore:
         self._parameters: dict[Sid, str] = {}
         self._groups: dict[str, Group] = {require_name(group.name): group for group in BUILTIN_GROUPS}
         self._lockout = LockoutTable(lockout)
-        self._decoy = self._vault.seal(bytes(64), sid=self._domain_sid, package="")
-
-    @property
-    def domain_name(self) -> str:
-        """The flat name of the account domain."""
-        return self._domain_name
-
-    @property
-    def domain_sid(self) -> Sid:
-        """The domain's SID."""
-        return self._domain_sid
+        self._decoy = self._vault.seal(bytes(64), sid=self.domain_sid, package="")
 
     def find(self, name: str) -> Account | None:
         """The account with that name."""
@@ -110,7 +101,7 @@ class MemoryAccountStore:
             self._require_free(key)
             members = self._resolve(groups)
             rid = RESERVED_RIDS.get(key)
-            sid = self._domain_sid.child(self._peek_rid() if rid is None else rid)
+            sid = self.domain_sid.child(self._peek_rid() if rid is None else rid)
             account = Account(
                 name=name,
                 sid=sid,
@@ -155,7 +146,7 @@ class MemoryAccountStore:
         key = require_name(name)
         with self._lock:
             self._require_free(key)
-            group = self._groups[key] = Group(name, self._domain_sid.child(self._peek_rid()))
+            group = self._groups[key] = Group(name, self.domain_sid.child(self._peek_rid()))
             self._next_rid += 1
             return group
 
@@ -207,10 +198,11 @@ class MemoryAccountStore:
     def auth_record(self, name: str, package: str) -> tuple[Account | None, bytes | None]:
         """Account and the package's verifier in one step."""
         with self._lock:
-            account = self.find(name)
+            key = name_key(name)
+            account = None if key is None else self._accounts.get(key)
             sealed = None if account is None else self._sealed[account.sid].get(package)
         if account is None or sealed is None:
-            self._vault.open(self._decoy, sid=self._domain_sid, package="")
+            self._vault.open(self._decoy, sid=self.domain_sid, package="")
             return account, None
         return account, self._vault.open(sealed, sid=account.sid, package=package)
 
@@ -253,13 +245,11 @@ class MemoryAccountStore:
 
     def lockout(self, account: str, origin: str, now: float) -> float:
         """Seconds that this account has to wait at this origin."""
-        key = self._pair(account, origin)
+        if not self._lockout and math.isfinite(now):
+            return 0.0
+        key = pair_key(self._vault, account, origin)
         with self._lock:
             return self._lockout.waiting(key, now)
-
-    def _pair(self, account: str, origin: str) -> bytes:
-        """The key to look a pair up with; while nobody's failures are kept, any will do."""
-        return pair_key(self._vault, account, origin) if self._lockout else b""
 
     def record_failure(self, account: str, origin: str, now: float) -> None:
         """Count a wrong proof."""
@@ -269,7 +259,9 @@ class MemoryAccountStore:
 
     def record_success(self, account: str, origin: str) -> None:
         """Forget the pair's failures."""
-        key = self._pair(account, origin)
+        if not self._lockout:
+            return
+        key = pair_key(self._vault, account, origin)
         with self._lock:
             self._lockout.success(key)
 

@@ -156,7 +156,10 @@ def restriction(
             Status.STATUS_PASSWORD_EXPIRED,
         ),
     )
-    return next((status for applies, status in rules if applies), None)
+    for applies, status in rules:
+        if applies:
+            return status
+    return None
 
 
 def _allowed(account: Account, workstation: str | None) -> bool:

@@ -108,7 +108,8 @@ class Vault:
             raise SecurityError(Status.STATUS_INTERNAL_ERROR, reason="vault_key_unknown")
         nonce, sealed = blob[_HEADER : _HEADER + _NONCE], blob[_HEADER + _NONCE :]
         try:
-            return self._cipher(key_id, purpose).decrypt(nonce, sealed, _bound(purpose, sid, package, key_id))
+            cipher = self._aead.get((key_id, purpose)) or self._cipher(key_id, purpose)
+            return cipher.decrypt(nonce, sealed, _bound(purpose, sid, package, key_id))
         except InvalidTag:
             raise SecurityError(Status.STATUS_INTERNAL_ERROR, reason="vault_tampered") from None
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import hmac
 import os
 from collections import deque
@@ -36,6 +37,8 @@ MAX_TEXT: Final = 1024
 MAX_LINE: Final = 256 * 1024
 MEMORY_LINES: Final = 10_000
 _MAC: Final = 64
+_BLOCK: Final = 64
+_encode: Final = msgspec.json.Encoder().encode
 _TAIL: Final = len(b',"mac":""}\n') + _MAC
 
 
@@ -73,6 +76,8 @@ class AuditRecord:
 
     def __init__(self, path: Path | None, key: bytes, *, clock: Callable[[], float], durable: bool = False) -> None:
         self._key = key
+        self._mac = _Mac(key)
+        self._second, self._moment = -1, ""
         self._clock = clock
         self._durable = durable
         self._lines: deque[bytes] = deque(maxlen=MEMORY_LINES)
@@ -129,7 +134,7 @@ class AuditRecord:
         """Write one record; its number. `AuditBroken` (``audit_unwritable``) when it cannot be written."""
         record = Record(
             seq=self._seq + 1,
-            time=datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="microseconds"),
+            time=self._time(),
             event=event,
             status=status.native,
             uid=None if caller is None else caller.uid,
@@ -139,11 +144,17 @@ class AuditRecord:
             claimed=_facts(claimed),
             previous=self._previous,
         )
-        body = msgspec.json.encode(record)
-        mac = _mac(self._key, body)
+        body = _encode(record)
+        mac = self._mac.of(body)
         self._write(body[:-1] + b',"mac":"' + mac.encode() + b'"}\n')
         self._seq, self._previous = record.seq, mac
         return record.seq
+
+    def _time(self) -> str:
+        second, microsecond = divmod(round(self._clock() * 1_000_000), 1_000_000)
+        if second != self._second:
+            self._second, self._moment = second, datetime.fromtimestamp(second, UTC).replace(tzinfo=None).isoformat()
+        return f"{self._moment}.{microsecond:06}+00:00"
 
     def _write(self, line: bytes) -> None:
         if self._broken:
@@ -219,7 +230,7 @@ def _opened(line: bytes, key: bytes) -> tuple[Record, str] | None:
     if not tail.startswith(b',"mac":"') or not tail.endswith(b'"}\n'):
         return None
     body, mac = head + b"}", tail[8:-3]
-    if not hmac.compare_digest(mac, _mac(key, body).encode()):
+    if not hmac.compare_digest(mac, hmac.digest(key, body, "sha256").hex().encode()):
         return None
     try:
         return msgspec.json.decode(body, type=Record), mac.decode()
@@ -227,15 +238,30 @@ def _opened(line: bytes, key: bytes) -> tuple[Record, str] | None:
         return None
 
 
-def _mac(key: bytes, body: bytes) -> str:
-    return hmac.digest(key, body, "sha256").hex()
+class _Mac:
+    """HMAC-SHA256 under one key, whose two states are made once (RFC 2104 section 4)."""
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, key: bytes) -> None:
+        padded = (key if len(key) <= _BLOCK else hashlib.sha256(key).digest()).ljust(_BLOCK, b"\0")
+        self._inner, self._outer = (hashlib.sha256(bytes(octet ^ pad for octet in padded)) for pad in (0x36, 0x5C))
+
+    def of(self, body: bytes) -> str:
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(body)
+        outer.update(inner.digest())
+        return outer.hexdigest()
 
 
 def _facts(facts: Mapping[str, Fact] | None) -> dict[str, Fact]:
-    return {} if facts is None else {n: _text(v) if isinstance(v, str) else v for n, v in facts.items()}
+    if facts is None:
+        return {}
+    return {
+        name: _text(value) if isinstance(value, str) and not (len(value) <= MAX_TEXT and value.isascii()) else value
+        for name, value in facts.items()
+    }
 
 
 def _text(value: str) -> str:
-    if len(value) <= MAX_TEXT and value.isascii():
-        return value
     return value[:MAX_TEXT].encode("utf-8", "backslashreplace").decode()

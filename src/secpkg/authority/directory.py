@@ -132,8 +132,10 @@ class PackageDirectory:
 
     def at_work(self, package_id: int) -> PackageEntry:
         """The package with this id if it may still finish what it has begun: also while it is draining."""
-        entry = self.entry(package_id)
-        return entry if entry.state == "draining" else self.in_service(package_id)
+        entry = self._entries.get(package_id)
+        if entry is not None and (entry.state == "loaded" or entry.state == "draining"):
+            return entry
+        return self.in_service(package_id)
 
     def find(self, name: str) -> PackageEntry:
         """LsaLookupAuthenticationPackage: by name, without regard to case.

@@ -119,7 +119,8 @@ async def logon_terminated(authority: LocalSecurityAuthority, session: LogonSess
             continue
         target = PackageTarget.of(entry.package_id, authority.itself)
         try:
-            await Request[object]("logon_terminated", (session.logon_id,), target)
+            request: Request[object] = Request("logon_terminated", (session.logon_id,), target)
+            await request
         except SecurityError as failed:
             authority.record_quietly("logon_terminated", failed, entry.name, logon_id=session.logon_id)
         finally:

@@ -6,6 +6,7 @@ goes through the same calls of the store with a name that nobody can have.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -83,7 +84,7 @@ def auth_data(store: AccountStore, name: str, package: str, *, allow_guest: bool
             account, verifier = guest, guest_verifier
     if account is None:
         raise SecurityError(Status.STATUS_NO_SUCH_USER, reason="no_such_user")
-    principal = _local(store, account)
+    principal = _local(store.domain_name, account)
     return AuthData(
         account_name=principal.name,
         domain_name=principal.domain,
@@ -94,11 +95,12 @@ def auth_data(store: AccountStore, name: str, package: str, *, allow_guest: bool
     )
 
 
-def _local(store: AccountStore, account: Account) -> Principal:
+@lru_cache(maxsize=1024)
+def _local(domain: str, account: Account) -> Principal:
     return Principal(
         account,
         account.name,
-        store.domain_name,
+        domain,
         str(account.sid),
         tuple(str(group.sid) for group in account.groups),
         account.upn or "",
@@ -119,7 +121,7 @@ def by_sid(
     sid = sid_of(information.user)
     account = store.find_by_sid(sid)
     if account is not None:
-        return _local(store, account)
+        return _local(store.domain_name, account)
     if not authority.policy.allow_foreign_principals:
         raise SecurityError(Status.STATUS_NO_SUCH_USER, reason="not_an_account")
     if not _foreign(sid, store.domain_sid) or domain.casefold() in ("", store.domain_name.casefold()):

@@ -29,18 +29,24 @@ class Quotas:
 
     def require(self, uid: int, resource: Resource, amount: int = 1) -> None:
         """STATUS_QUOTA_EXCEEDED (``quota_<resource>``) when ``amount`` more is too much; nothing is taken."""
-        if self.taken(uid, resource) + amount > self._limits[resource]:
-            raise SecurityError(Status.STATUS_QUOTA_EXCEEDED, reason=f"quota_{resource}")
+        if self._taken.get((uid, resource), 0) + amount > self._limits[resource]:
+            raise _exceeded(resource)
 
     def take(self, uid: int, resource: Resource, amount: int = 1) -> None:
         """Take ``amount``, or raise as `require` does."""
-        self.require(uid, resource, amount)
-        self._taken[uid, resource] = self.taken(uid, resource) + amount
+        taken = self._taken.get((uid, resource), 0) + amount
+        if taken > self._limits[resource]:
+            raise _exceeded(resource)
+        self._taken[uid, resource] = taken
 
     def give_back(self, uid: int, resource: Resource, amount: int = 1) -> None:
         """Return what was taken."""
-        rest = self.taken(uid, resource) - amount
+        rest = self._taken.get((uid, resource), 0) - amount
         if rest > 0:
             self._taken[uid, resource] = rest
         else:
             self._taken.pop((uid, resource), None)
+
+
+def _exceeded(resource: Resource) -> SecurityError:
+    return SecurityError(Status.STATUS_QUOTA_EXCEEDED, reason=f"quota_{resource}")

@@ -140,11 +140,12 @@ class SessionTable:
 
     def acquire(self, logon_id: int) -> None:
         """One reference more (R92)."""
-        self.get(logon_id).references += 1
+        session = self._sessions.get(logon_id) or self.get(logon_id)
+        session.references += 1
 
     def release(self, logon_id: int) -> None:
         """One reference less; with the last one the session ends (R91, R92)."""
-        session = self.get(logon_id)
+        session = self._sessions.get(logon_id) or self.get(logon_id)
         session.references -= 1
         if session.references == 0:
             self._remove(session)

@@ -80,10 +80,12 @@ class Origin(msgspec.Struct, frozen=True, eq=False):
 
     def client(self) -> Connection:
         """The connection for which the package works; STATUS_INVALID_HANDLE (``no_client``, ``connection_closed``)."""
-        if self.connection is None:
+        connection = self.connection
+        if connection is None:
             raise SecurityError(Status.STATUS_INVALID_HANDLE, reason="no_client")
-        self.connection.require_open()
-        return self.connection
+        if connection.closed:
+            connection.require_open()
+        return connection
 
     def memory(self, authority: LocalSecurityAuthority) -> ClientMemory:
         """The client's memory in this call. PLSA_CLIENT_REQUEST, which a package only passes on, is the call itself

@@ -76,7 +76,7 @@ def require_logon_type(logon_type: LogonType) -> LogonType:
     """STATUS_INVALID_LOGON_TYPE (R57) for a type that no token can be made of."""
     if logon_type not in LOGON_GROUPS:
         raise SecurityError(Status.STATUS_INVALID_LOGON_TYPE, reason="logon_type_unsupported")
-    return LogonType(logon_type)
+    return logon_type
 
 
 def build(
@@ -110,7 +110,7 @@ def build(
         account_name=principal.name,
         domain_name=principal.domain,
         information=information,
-        impersonation_level=ImpersonationLevel.IMPERSONATION if primary else ImpersonationLevel(level),
+        impersonation_level=ImpersonationLevel.IMPERSONATION if primary else level,
         primary=primary,
         source=source,
         logon_type=logon_type,

@@ -63,8 +63,10 @@ class Signature:
             hints = get_type_hints(self._function)
             kinds = tuple(hints[name] for name in self.parameters)
             self._arguments = _decoder(tuple.__class_getitem__(kinds), self.name)
-        arguments: tuple[object, ...] = _decode(self._arguments, raw, self.name)
-        return arguments
+        try:
+            return self._arguments.decode(raw)
+        except _UNDECODABLE:
+            raise _misfit(self.name) from None
 
     def decode_result(self, raw: msgspec.Raw) -> object:
         """The result of a call from another process; the same failures."""
@@ -73,7 +75,10 @@ class Signature:
             if get_origin(kind) is Awaitable:
                 (kind,) = get_args(kind)
             self._result = _decoder(kind, self.name)
-        return _decode(self._result, raw, self.name)
+        try:
+            return self._result.decode(raw)
+        except _UNDECODABLE:
+            raise _misfit(self.name) from None
 
 
 def _decoder(kind: Any, name: str) -> msgspec.msgpack.Decoder[Any]:
@@ -85,11 +90,12 @@ def _decoder(kind: Any, name: str) -> msgspec.msgpack.Decoder[Any]:
         raise SecurityError(Status.STATUS_NOT_IMPLEMENTED, reason=f"{name}_does_not_travel") from None
 
 
-def _decode(decoder: msgspec.msgpack.Decoder[Any], raw: msgspec.Raw, name: str) -> Any:
-    try:
-        return decoder.decode(raw)
-    except (msgspec.MsgspecError, ValueError, RecursionError):  # bad UTF-8, deep nesting
-        raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason=f"arguments_do_not_fit_{name}") from None
+_UNDECODABLE = (msgspec.MsgspecError, ValueError, RecursionError)
+"""A wrong type or number, bad UTF-8, deep nesting."""
+
+
+def _misfit(name: str) -> SecurityError:
+    return SecurityError(Status.STATUS_INVALID_PARAMETER, reason=f"arguments_do_not_fit_{name}")
 
 
 def signatures(protocols: Sequence[type], supplied: Sequence[str] = ()) -> dict[str, Signature]:

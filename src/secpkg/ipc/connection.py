@@ -82,7 +82,7 @@ class Connection:
             except ChannelError:
                 self.deferred.clear()
         try:
-            reply = await Exchange(self.link.call, message)
+            reply = self.link.call(message) if self.in_place else await Exchange(self.link.call, message)
         except ChannelError as error:
             raise authority_error(error) from error
         if type(reply) is schema.Failed:
@@ -183,6 +183,12 @@ class Connections:
         # Another thread was quicker.
         opened.close()
         return known
+
+    def opened(self, authority: object, package: str) -> OpenedPackage | None:
+        """The package of a named authority, as it was opened before without an access token and is still there."""
+        known = self._known(where.resolve(authority))
+        opened = None if known is None else known.opened.get((package, 0))
+        return None if opened is None or opened.channel.closed else opened
 
     def _known(self, found: object) -> Connection | None:
         known = self._by_address.get(found) if isinstance(found, str) else getattr(found, _ATTRIBUTE, None)

@@ -86,6 +86,8 @@ class LocalPort:
         self._legs: dict[int, Legs] = {}
         self._channels: dict[int, Channel] = {}
         self._calls: dict[int, Origin] = {}
+        self.draining = False
+        """Whether a package of the module is to have no new contexts."""
         self._serial = 0
         self._clock = clock
         clients = LocalClients(description)
@@ -163,15 +165,16 @@ class LocalPort:
             self.module.dispatcher.close(channel)
             self._legs.pop(number).end()
             self._events.channel_closed(number)
-            self._report_drained()
+            self.report_drained()
 
     def drain(self, package_id: int) -> None:
         for package in self.module.packages:
             if package.package_id == package_id:
-                package.draining = True
-        self._report_drained()
+                package.draining = self.draining = True
+        self.report_drained()
 
-    def _report_drained(self) -> None:
+    def report_drained(self) -> None:
+        """Tell of the draining packages that have lost their last context."""
         for package in self.module.packages:
             if package.draining and not any(
                 context.package is package
@@ -206,15 +209,6 @@ class LocalPort:
             self.close_channel(number)
         self.module.shutdown(stopped)
 
-    def call(self, channel: Channel, message: ToWorker) -> FromWorker:
-        """A message of an application."""
-        replies: list[FromWorker] = []
-        handle(self.module.dispatcher, channel, message, replies.append)
-        if not replies:
-            raise ChannelClosed("the context was closed while its leg ran")
-        self._report_drained()
-        return replies[0]
-
 
 class LocalChannel:
     """`secpkg.ipc.link.WorkerChannel` into this process."""
@@ -233,10 +227,17 @@ class LocalChannel:
         return self._why is not None or self._channel.closed
 
     def call(self, message: ToWorker, /) -> FromWorker:
-        if self._why is not None or self._channel.closed:
+        channel, port = self._channel, self._port
+        if self._why is not None or channel.closed:
             raise (self._why or ChannelClosed)("the channel is closed")
+        replies: list[FromWorker] = []
         with self._lock:
-            return self._port.call(self._channel, message)
+            handle(port.module.dispatcher, channel, message, replies.append)
+            if not replies:
+                raise ChannelClosed("the context was closed while its leg ran")
+            if port.draining:
+                port.report_drained()
+        return replies[0]
 
     def close(self) -> None:
         if self._why is None:

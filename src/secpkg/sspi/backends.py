@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar, cast
 
 import msgspec
@@ -110,7 +110,7 @@ class Backend(Protocol):
         self, use: int, principal: str | None, identity: AuthIdentity | None, data: bytes, logon_id: int | None
     ) -> tuple[object, float]: ...
 
-    async def free(self, credential: object) -> None: ...
+    def free(self, credential: object) -> Awaitable[object]: ...
 
     async def leg(
         self, accept: bool, credential: object, context: object, request: ContextRequest
@@ -118,7 +118,7 @@ class Backend(Protocol):
 
     def map(self, leg: Leg | schema.Stepped, *, integrity: bool, confidentiality: bool) -> UserContext | None: ...
 
-    async def delete(self, context: object) -> None: ...
+    def delete(self, context: object) -> Awaitable[object]: ...
 
     def defer_delete(self, context: object) -> None:
         """Delete from a finalizer."""
@@ -191,8 +191,8 @@ class WorkerBackend:
             raise _unexpected(reply)
         return reply.credential, reply.expiry
 
-    async def free(self, credential: object) -> None:
-        await self.opened.ask(schema.FreeCredentials(next_id(), cast(int, credential)))
+    def free(self, credential: object) -> Awaitable[object]:
+        return self.opened.ask(schema.FreeCredentials(next_id(), cast(int, credential)))
 
     async def leg(
         self, accept: bool, credential: object, context: object, request: ContextRequest
@@ -250,8 +250,8 @@ class WorkerBackend:
         user = self._user = user_package(info.name, self.opened.number, info.capabilities, known)
         return user
 
-    async def delete(self, context: object) -> None:
-        await self.opened.ask(schema.DeleteContext(next_id(), cast(int, context)))
+    def delete(self, context: object) -> Awaitable[object]:
+        return self.opened.ask(schema.DeleteContext(next_id(), cast(int, context)))
 
     def defer_delete(self, context: object) -> None:
         self.opened.deferred.append(schema.DeleteContext(next_id(), cast(int, context)))

@@ -23,7 +23,7 @@ from secpkg.contract.values import (
 from secpkg.host.user_mode import providers
 from secpkg.host.user_mode.contexts import UserContext, busy
 from secpkg.ipc import fork, schema, where
-from secpkg.ipc.connection import Connections
+from secpkg.ipc.connection import Connection, Connections
 from secpkg.ipc.link import next_id, status_of
 from secpkg.ipc.session import LogonSession
 from secpkg.sspi.backends import Backend, ProviderBackend, WorkerBackend
@@ -170,7 +170,12 @@ async def open_backend(
     """The package of this name: of a plain SSP of this process, else of the authority, which is asked only then; where
     it has none, of a plain SSP that its operator listed and this environment offers.
     """
-    found = providers.find(package, where.configuration().security_providers)
+    found = providers.find(package)
+    if found is None and session is None and authority is not None:
+        opened = connections.opened(authority, package)
+        if opened is not None:  # and so the operator's list was loaded, and has no such package
+            return WorkerBackend.of(opened)
+    found = found or providers.find(package, where.configuration().security_providers)
     if found is not None:
         return ProviderBackend(*found)
     if session is not None and session.applies_to(authority):
@@ -204,11 +209,13 @@ async def acquire(
     """AcquireCredentialsHandle."""
     if len(data) > schema.MAX_SUBMIT_BUFFER:
         raise SecurityError(Status.SEC_E_INVALID_PARAMETER, reason="authorization_data_too_large")
-    texts = [principal, *([identity.user, identity.domain, identity.password] if identity else [])]
-    if any(text is not None and len(text) > schema.MAX_NAME for text in texts):
+    longest = 0 if principal is None else len(principal)
+    if identity is not None:
+        longest = max(longest, len(identity.user), len(identity.domain), len(identity.password))
+    if longest > schema.MAX_NAME:
         raise SecurityError(Status.SEC_E_INVALID_PARAMETER, reason="name_too_long")
     if identity is not None:
-        identity = await clear(backend, identity)
+        identity = await clear(backend, identity) if identity.encrypted else msgspec.structs.replace(identity)
     native, expiry = await backend.acquire(use, principal, identity, data, logon_id)
     return CredentialHandle(backend, native, expiry, use)
 
@@ -251,7 +258,9 @@ async def leg(
         # R151
         raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="both_handles_null")
     backend = _checked(accept, credential, context)
-    request = _request(token, target, requirements, channel_bindings, data_representation, buffers)
+    if channel_bindings or buffers or len(token) > schema.MAX_TOKEN or (target and len(target) > schema.MAX_NAME):
+        _require_sizes(token, target, channel_bindings, buffers)
+    request = ContextRequest(token, target, int(requirements), channel_bindings, data_representation, buffers)
     if context is None:
         reply = await backend.leg(accept, credential and credential.native, None, request)
         handle = ContextHandle(backend, accept, reply.context, credential) if reply.context else None
@@ -261,7 +270,8 @@ async def leg(
     except IndexError:
         raise busy() from None
     try:
-        context.require_leg()
+        if context.state != "continuing":
+            context.require_leg()
         reply = await backend.leg(accept, credential and credential.native, context.native, request)
         if reply.context:
             context.native = reply.context
@@ -281,7 +291,8 @@ def _checked(accept: bool, credential: CredentialHandle | None, context: Context
     if context is None:
         assert credential is not None
         return credential.backend
-    context.require_leg()
+    if context.state != "continuing":
+        context.require_leg()
     if context.accept is not accept:
         raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="context_of_other_role")
     if credential is not None and credential.backend is not context.backend:
@@ -293,23 +304,16 @@ def _checked(accept: bool, credential: CredentialHandle | None, context: Context
     return context.backend
 
 
-def _request(
-    token: bytes,
-    target: str | None,
-    requirements: int,
-    channel_bindings: bytes | None,
-    data_representation: int,
-    buffers: tuple[SecBuffer, ...],
-) -> ContextRequest:
+def _require_sizes(
+    token: bytes, target: str | None, channel_bindings: bytes | None, buffers: tuple[SecBuffer, ...]
+) -> None:
     if len(token) > schema.MAX_TOKEN:
         raise SecurityError(Status.SEC_E_INVALID_TOKEN, reason="token_too_large")
     if target is not None and len(target) > schema.MAX_NAME:
         raise SecurityError(Status.SEC_E_TARGET_UNKNOWN, reason="target_too_long")
-    if channel_bindings or buffers:
-        extra = len(channel_bindings or b"") + sum(len(b.data) for b in buffers)
-        if extra > schema.MAX_SUBMIT_BUFFER // 2:
-            raise SecurityError(Status.SEC_E_INVALID_PARAMETER, reason="buffers_too_large")
-    return ContextRequest(token, target, int(requirements), channel_bindings, data_representation, buffers)
+    extra = len(channel_bindings or b"") + sum(len(b.data) for b in buffers)
+    if extra > schema.MAX_SUBMIT_BUFFER // 2:
+        raise SecurityError(Status.SEC_E_INVALID_PARAMETER, reason="buffers_too_large")
 
 
 async def _finish(context: ContextHandle | None, reply: object) -> LegResult:
@@ -319,18 +323,15 @@ async def _finish(context: ContextHandle | None, reply: object) -> LegResult:
     if status is _CONTINUE_NEEDED and context is not None:
         context.expiry = answer.expiry
         return result
-    if status is Status.SEC_E_INCOMPLETE_MESSAGE:
-        # R226: nothing has changed.
-        return result
-    if status.is_error:
-        if context is not None:
-            context.state = "failed"
-        return result
-    if context is None:
-        raise SecurityError(Status.SEC_E_INTERNAL_ERROR, reason="context_missing")
-    context.expiry = answer.expiry
     if status not in _COMPLETE:
+        # R226: nothing has changed with SEC_E_INCOMPLETE_MESSAGE.
+        if status.is_error and status is not Status.SEC_E_INCOMPLETE_MESSAGE and context is not None:
+            context.state = "failed"
+        if not status.is_error:
+            _standing(context).expiry = answer.expiry
         return result
+    context = _standing(context)
+    context.expiry = answer.expiry
     if context.state == "complete":
         _let_go_of_token(context)
     before = context.user
@@ -350,6 +351,12 @@ async def _finish(context: ContextHandle | None, reply: object) -> LegResult:
         raise
     context.state = "complete"
     return result
+
+
+def _standing(context: ContextHandle | None) -> ContextHandle:
+    if context is None:
+        raise SecurityError(Status.SEC_E_INTERNAL_ERROR, reason="context_missing")
+    return context
 
 
 def _effective(granted: int) -> int:
@@ -394,18 +401,17 @@ async def _delete(context: ContextHandle) -> None:
                 if error.reason not in ("worker_gone", "handle_of_parent_process"):
                     raise
         context.credential = None
-        await _tell_authority(context)
+        opened = context.backend.opened
+        if opened is not None and opened.connection.deferred:
+            await _tell_authority(opened.connection)
 
 
-async def _tell_authority(context: ContextHandle) -> None:
+async def _tell_authority(connection: Connection) -> None:
     """Send what was noted for the authority: a session ends with its last token, and not at some later call. Nor may a
     server that never calls the authority run into the quota for tokens that nobody redeems.
     """
-    opened = context.backend.opened
-    if opened is None or not opened.connection.deferred:
-        return
     try:
-        await opened.connection.ask(opened.connection.deferred.pop())
+        await connection.ask(connection.deferred.pop())
     except SecurityError:
         # The authority is gone, or knew that the token is: there is nothing left to release.
         return

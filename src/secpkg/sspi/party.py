@@ -224,14 +224,14 @@ class Party:
         )
         self._context = result.context
         status = result.status
+        answer = result.token
         if status is _CONTINUE_NEEDED:
-            return result.token or None
+            return answer or None
         if status is Status.SEC_E_INCOMPLETE_MESSAGE:
             # R226: feed the whole message, with what is still to come, to the next step.
             raise SecurityError(status, reason="incomplete_message")
         if status.is_error:
-            raise SecurityError(status, token=result.token or None)
-        answer = result.token
+            raise SecurityError(status, token=answer or None)
         context = result.context
         assert context is not None
         if status in _COMPLETE_NEEDED:

@@ -31,7 +31,7 @@ def _auth_data(
         raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason="prefix_missing")
     # Alternate ids, distinguished names and service names are names that no account here has.
     known = name_type in (NameType.SAM_COMPATIBLE, NameType.FLAT)
-    package = authority.packages.entry(origin.package_id).name
+    package = authority.packages.entry(origin.package_id).info.name
     wanted = name if known else principals.NOBODY
     return principals.auth_data(authority.store, wanted, package, allow_guest=allow_guest)
 

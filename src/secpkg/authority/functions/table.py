@@ -96,12 +96,13 @@ def judged(name: str, arguments: tuple[object, ...]) -> tuple[object, ...]:
     if name not in LSA_FUNCTIONS:
         raise _not_offered()
     signature = _SIGNATURES[name]
+    if len(arguments) != len(signature.parameters):
+        try:
+            arguments = signature.bind(arguments, {})
+        except TypeError:
+            raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason="argument_count") from None
     try:
-        bound = signature.bind(arguments, {})
-    except TypeError:
-        raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason="argument_count") from None
-    try:
-        raw = msgspec.Raw(_encode(bound))
+        raw = msgspec.Raw(_encode(arguments))
     except (TypeError, ValueError, OverflowError):  # no value of the schema; no Unicode; no 64-bit number
         raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason=f"arguments_of_{name}") from None
     return signature.decode_arguments(raw)

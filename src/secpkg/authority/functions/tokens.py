@@ -57,7 +57,7 @@ def _grant(
             principal,
             authority.policy,
             logon_id=luid,
-            logon_type=LogonType(logon_type),
+            logon_type=logon_type,
             level=level,
             source=package,
             expiration=information.expiration,

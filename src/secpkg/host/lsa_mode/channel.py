@@ -21,6 +21,9 @@ MAX_HALF_OPEN: Final = 16_384
 """Limits of one channel (lock 9)."""
 
 
+_NO_ATTRIBUTES: Final = CallAttribute(0)
+
+
 class Phase(enum.Enum):
     """Where a context is."""
 
@@ -115,7 +118,7 @@ class Channel:
     @property
     def attributes(self) -> CallAttribute:
         """The call attributes of what the host does with its handles: cleanup once the application is gone (R141)."""
-        return CallAttribute.CLEANUP if self.closed else CallAttribute(0)
+        return CallAttribute.CLEANUP if self.closed else _NO_ATTRIBUTES
 
     def new_handle(self) -> int:
         """A number that this channel has not used yet."""

@@ -9,6 +9,7 @@ released (lock 10). ``done`` is told exactly once, at once or when the authority
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Final
 
 import msgspec
@@ -44,6 +45,9 @@ from secpkg.host.lsa_mode.running import Running, Surroundings, ignore
 from secpkg.host.lsa_mode.steps import is_time
 
 SIGNATURES: Final = signatures(PROTOCOLS)
+_BOTH: Final = int(CredentialUse.BOTH)
+_USES: Final = {int(use): use for use in (CredentialUse.INBOUND, CredentialUse.OUTBOUND, CredentialUse.BOTH)}
+_NO_ATTRIBUTES: Final = CallAttribute(0)
 _INITIATES: Final = ("init_lsa_mode_context", "SpInitLsaModeContext")
 _ACCEPTS: Final = ("accept_lsa_mode_context", "SpAcceptLsaModeContext")
 # By name, a member of an enumeration costs twenty times as much; these are met in every leg.
@@ -112,7 +116,7 @@ class Dispatcher:
             raise unsupported("acquire_credentials_handle")
         if package.draining:
             raise SecurityError(Status.SEC_E_SECPKG_NOT_FOUND, reason="package_draining")
-        if not 0 < use <= 0xFFFF_FFFF or not use & CredentialUse.BOTH:
+        if not 0 < use <= 0xFFFF_FFFF or not use & _BOTH:
             raise SecurityError(Status.SEC_E_UNSUPPORTED_FUNCTION, reason="credential_use_unknown")
         if logon_id is not None and logon_id != channel.caller.logon_id and not channel.caller.has_tcb_privilege:
             raise SecurityError(Status.SEC_E_NOT_OWNER, reason="logon_id_needs_tcb")  # R144
@@ -122,7 +126,7 @@ class Dispatcher:
 
         def finished(value: object, error: BaseException | None) -> None:
             channel.acquiring -= 1
-            if error is None and not (isinstance(value, Acquired) and is_time(value.expiry)):
+            if error is None and not (isinstance(value, Acquired) and (value.expiry is NEVER or is_time(value.expiry))):
                 error = nonsense(value)
             if error is not None or not isinstance(value, Acquired):
                 if running.event is not None and error is not None:
@@ -134,7 +138,7 @@ class Dispatcher:
             credential = Credential(package, value.credential, value.expiry)
             if running.event is not None:
                 running.event.handle = handle
-            running.report()
+                running.report()
             if channel.closed:
                 self._free(channel, credential, CallAttribute.CLEANUP, ignore)
                 return
@@ -145,7 +149,7 @@ class Dispatcher:
             self.surroundings, package, "SpAcquireCredentialsHandle", finished, channel=channel.number, call=call
         )
         channel.acquiring += 1
-        running.start(function, call, principal, CredentialUse(use), session, authorization_data)
+        running.start(function, call, principal, _USES.get(use) or CredentialUse(use), session, authorization_data)
 
     @implements("lsa_mode", "SpFreeCredentialsHandle")
     def free(self, channel: Channel, handle: int, done: Done) -> None:
@@ -156,7 +160,7 @@ class Dispatcher:
         if credential.contexts:
             done(None, None)
         else:
-            self._free(channel, credential, CallAttribute(0), _unless_closed(channel, done))
+            self._free(channel, credential, _NO_ATTRIBUTES, done)
 
     def _let_go(self, channel: Channel, credential: Credential) -> None:
         """A context that was made from the credential is gone."""
@@ -170,7 +174,11 @@ class Dispatcher:
             done(None, None)
             return
         call = self.surroundings.call(channel.caller, attributes)
-        self._plain(credential.package, "SpFreeCredentialsHandle", function, (call, credential.state), channel, done)
+        ending = _Ending(
+            self.surroundings, credential.package, "SpFreeCredentialsHandle", done, channel.number, 0, call
+        )
+        ending.app, ending.context = channel, None
+        ending.start(function, call, credential.state)
 
     # --- contexts ------------------------------------------------------------------------------------------------
 
@@ -229,29 +237,26 @@ class Dispatcher:
             context.doomed = True
             done(None, None)
         else:
-            self.remove(channel, context, CallAttribute(0), _unless_closed(channel, done))
+            self.remove(channel, context, _NO_ATTRIBUTES, done)
 
     def remove(self, channel: Channel, context: Context, attributes: CallAttribute, done: Done) -> None:
         """Take a context out of its channel and tell its package, exactly once; then let go of its credential
-        (R193).
+        (R193). ``done`` is told unless the application is gone meanwhile.
         """
         if channel.contexts.pop(context.handle, None) is None:
             done(None, None)
             return
-        if context.phase is Phase.NEW or context.phase is Phase.PARTIAL:
+        if context.phase is _PARTIAL or context.phase is _NEW:
             channel.half_open -= 1
-
-        def deleted(value: object, error: BaseException | None) -> None:
-            self._let_go(channel, context.credential)
-            done(value, error)
-
         function = context.package.table.get("delete_context")
         if function is None or context.state is None:
-            deleted(None, None)
+            self._let_go(channel, context.credential)
+            done(None, None)
             return
         call = self.surroundings.call(channel.caller, attributes)
-        arguments = (call, context.state)
-        self._plain(context.package, "SpDeleteContext", function, arguments, channel, deleted, context.handle)
+        ending = _Ending(self.surroundings, context.package, "SpDeleteContext", done, channel.number, 0, call)
+        ending.app, ending.context, ending.lets_go = channel, context, self._let_go
+        ending.start(function, call, context.state)
 
     # --- the functions of `reachable` ------------------------------------------------------------------------------
 
@@ -443,33 +448,37 @@ class Dispatcher:
             arguments = (call, *arguments)
 
         def finished(value: object, error: BaseException | None) -> None:
-            if running.event is not None and isinstance(value, LogonRefused):
-                running.event.status, running.event.reason = value.status, value.reason
-            running.report()
-            done(value, error)
-
-        running = Running(self.surroundings, package, _documented(function_name), finished, call_id=call_id, call=call)
-        running.start(function, *arguments)
-
-    def _plain(
-        self,
-        package: HostedPackage,
-        name: str,
-        function: Callable[..., object],
-        arguments: tuple[object, ...],
-        channel: Channel,
-        done: Done,
-        handle: int = 0,
-    ) -> None:
-        def finished(value: object, error: BaseException | None) -> None:
             if running.event is not None:
-                running.event.handle = handle
-            running.report()
+                if isinstance(value, LogonRefused):
+                    running.event.status, running.event.reason = value.status, value.reason
+                running.report()
             done(value, error)
 
-        call = arguments[0]
-        running = Running(self.surroundings, package, name, finished, channel=channel.number, call=call)  # type: ignore[arg-type]  # the first argument of all these is the Call
+        name = _documented(function_name)
+        running = Running(self.surroundings, package, name, finished, call_id=call_id, call=call)
         running.start(function, *arguments)
+
+
+class _Ending(Running):
+    """SpDeleteContext, or SpFreeCredentialsHandle where there is no ``context``: whatever comes of it is reported, and
+    told to an application that is still there.
+    """
+
+    __slots__ = ("app", "context", "lets_go")
+    app: Channel
+    context: Context | None
+    lets_go: Callable[[Channel, Credential], None]
+
+    def _end(self, value: object, error: BaseException | None) -> None:
+        event, context = self.event, self.context
+        if event is not None:
+            self.ended(event, error)
+            event.handle = 0 if context is None else context.handle
+            self.report()
+        if context is not None:
+            self.lets_go(self.app, context.credential)
+        if not self.app.closed:
+            self._done(value, error)
 
 
 def _unless_closed(channel: Channel, done: Done) -> Done:
@@ -482,6 +491,7 @@ def _unless_closed(channel: Channel, done: Done) -> Done:
     return told
 
 
+@cache
 def _documented(python_name: str) -> str:
     if python_name == "get_cred_ui_context":
         return "SpGetCredUIContext"

@@ -9,8 +9,10 @@ from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import Message, SecBuffer
 
 Pair = tuple[SecBuffer, SecBuffer, Message]
-"""A TOKEN and a DATA buffer, and the message of both: made once for each direction, used by whoever has the turn."""
-Turn = list[Pair]
+"""A TOKEN and a DATA buffer, and the message of both: made at the first message of each direction, used by whoever has
+the turn.
+"""
+Turn = list[Pair | None]
 Function = Callable[..., object]
 
 

@@ -92,8 +92,8 @@ class UserContext(BufferFunctions):
         self._unseal: Function
         self._sign: Function
         self._verify: Function
-        self._sender: Turn = [_pair()]
-        self._receiver: Turn = [_pair()]
+        self._sender: Turn = [None]
+        self._receiver: Turn = [None]
         self._bind(integrity, confidentiality)
 
     def _bind(self, integrity: bool, confidentiality: bool) -> None:
@@ -122,7 +122,7 @@ class UserContext(BufferFunctions):
         if self._trailer < 0:
             self.sizes()
         try:
-            pair = self._sender.pop()
+            pair = self._sender.pop() or _pair()
         except IndexError:
             raise busy() from None
         token, body, message = pair
@@ -157,7 +157,7 @@ class UserContext(BufferFunctions):
         if len(data) < size:
             raise SecurityError(Status.SEC_E_INVALID_TOKEN, reason="message_short")
         try:
-            pair = self._receiver.pop()
+            pair = self._receiver.pop() or _pair()
         except IndexError:
             raise busy() from None
         token, body, message = pair

@@ -81,6 +81,8 @@ def find(package: str, configured: Iterable[str] = ()) -> tuple[Provider, Packag
     for name in configured:
         if name not in _providers:
             add(name)
+    if not _providers:
+        return None
     for provider in list(_providers.values()):
         info = provider.packages.get(package)
         if info is not None:
