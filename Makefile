@@ -16,7 +16,7 @@ TYPED = $(shell for d in src tests examples tools bench; do [ -n "$$(find $$d -n
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null || grep '##' $(MAKEFILE_LIST)
 
-$(READY): pyproject.toml requirements/dev.txt tools/bootstrap $(wildcard examples/*/pyproject.toml)
+$(READY): pyproject.toml requirements/dev.txt requirements/debian.txt tools/bootstrap $(wildcard examples/*/pyproject.toml)
 	@tools/bootstrap
 
 test: lint types layers ## everything: lint, types, layers, then every test
