@@ -148,9 +148,17 @@ def test_lm_keys_and_datagram_cannot_be_slipped_in() -> None:
 
 
 def answer(
-    challenge: bytes, pairs: list[tuple[int, bytes]], *, negotiate: bytes = b"", has_mic: bool, timestamp: int = NOW
+    challenge: bytes,
+    pairs: list[tuple[int, bytes]],
+    *,
+    negotiate: bytes = b"",
+    has_mic: bool | None,
+    timestamp: int = NOW,
 ) -> bytes:
-    """An AUTHENTICATE_MESSAGE by somebody who knows Alice's hash and writes the AV pairs that he likes."""
+    """An AUTHENTICATE_MESSAGE by somebody who knows Alice's hash and writes the AV pairs that he likes.
+
+    It has a MIC, none, or (None) the space of one with something else in it.
+    """
     key = ntowf_v2(ALICE.nt_hash, ALICE.user, ALICE.domain)
     temp = encode_temp(timestamp, ENTROPY[:8], encode_pairs(pairs))
     proof = nt_proof(key, NONCE, temp)
@@ -162,7 +170,7 @@ def answer(
         workstation="",
         lm_response=bytes(24),
         nt_response=proof + temp,
-        mic=has_mic,
+        mic=has_mic is not False,
     )
     if not has_mic:
         return token
@@ -191,23 +199,32 @@ NAME = (int(AvId.TARGET_NAME), "HTTP/server".encode("utf-16-le"))
     ("policy", "pairs", "has_mic", "reason"),
     [
         (MicPolicy.WHEN_PROMISED, [PROMISE], False, Reason.MIC_MISSING),
-        (MicPolicy.WHEN_PROMISED, [], False, None),
-        (MicPolicy.WHEN_PROMISED, [NAME], False, None),
+        (MicPolicy.WHEN_PROMISED, [PROMISE], None, Reason.MIC_MISMATCH),
         (MicPolicy.WHEN_PROMISED, [PROMISE], True, None),
+        (MicPolicy.WHEN_PROMISED, [], False, None),
+        (MicPolicy.WHEN_PROMISED, [], None, None),
+        (MicPolicy.WHEN_PROMISED, [NAME], False, None),
         (MicPolicy.WHEN_ABLE, [PROMISE], False, Reason.MIC_MISSING),
-        (MicPolicy.WHEN_ABLE, [NO_PROMISE], True, Reason.MIC_MISSING),
-        (MicPolicy.WHEN_ABLE, [NAME], True, Reason.MIC_MISSING),
+        (MicPolicy.WHEN_ABLE, [NO_PROMISE], False, Reason.MIC_MISSING),
+        (MicPolicy.WHEN_ABLE, [NO_PROMISE], None, Reason.MIC_MISSING),
+        (MicPolicy.WHEN_ABLE, [NO_PROMISE], True, None),
+        (MicPolicy.WHEN_ABLE, [NAME], None, Reason.MIC_MISSING),
+        (MicPolicy.WHEN_ABLE, [NAME], True, None),
         (MicPolicy.WHEN_ABLE, [], False, None),
-        (MicPolicy.REQUIRE, [], True, Reason.MIC_MISSING),
+        (MicPolicy.REQUIRE, [], False, Reason.MIC_MISSING),
+        (MicPolicy.REQUIRE, [], None, Reason.MIC_MISSING),
+        (MicPolicy.REQUIRE, [], True, None),
         (MicPolicy.REQUIRE, [PROMISE], True, None),
     ],
 )
-def test_mic_stripped(policy: MicPolicy, pairs: list[tuple[int, bytes]], has_mic: bool, reason: Reason | None) -> None:
-    """Only the proved response says whether there is a MIC: a field of the right size is no promise."""
+def test_mic_stripped(
+    policy: MicPolicy, pairs: list[tuple[int, bytes]], has_mic: bool | None, reason: Reason | None
+) -> None:
+    """A promise under the proof must be kept, and a field of the right size is none; a MIC that holds is one."""
     challenged, negotiate, challenge = waiting(AcceptorPolicy(mic=policy, echo=False))
     token = answer(challenge, pairs, negotiate=negotiate, has_mic=has_mic)
     if reason is None:
-        assert judged(challenged, token).mic is (PROMISE in pairs)
+        assert judged(challenged, token).mic is bool(has_mic)
         return
     with pytest.raises(Rejected) as caught:
         judged(challenged, token)

@@ -1,9 +1,13 @@
-"""NTLM with a stranger: pyspnego's own implementation, both ways. Skipped, and said so, where it is not installed."""
+"""The NTLM machines with a stranger, pyspnego, in the corners that the package does not reach: weak keys, old sessions.
+
+What the package does with strangers is in tests/strangers.
+"""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
+import spnego
 from tests.protocols.ntlm_pair import ALICE, ENTROPY, INFO, NONCE, NOW
 
 from secpkg.protocols.ntlm import (
@@ -28,7 +32,7 @@ from secpkg.protocols.ntlm import (
 )
 from secpkg.protocols.ntlm import flags as f
 
-spnego = pytest.importorskip("spnego", reason="pyspnego is not installed: no stranger to speak NTLM with")
+pytestmark = pytest.mark.stranger
 
 PASSWORD = "correct horse"
 TLS = b"tls-server-end-point:" + bytes(range(32))

@@ -294,6 +294,9 @@ def test_what_the_acceptor_says_of_itself(kind: TargetType) -> None:
     assert challenge.target_info is not None
     assert challenge.target_info.timestamp == NOW
     assert challenge.target_info.flags is None, "an initiator that copies it would promise a MIC"
+    assert challenge.version == Version(10, 0, 17763)
+    silent = Initiator(version=None)
+    challenge = Challenge.parse(recorded(acceptor=Acceptor(target=info), initiator=silent)["challenge"])
     assert challenge.version is None, "announced to who announces one"
 
 

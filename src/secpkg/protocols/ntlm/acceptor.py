@@ -40,7 +40,7 @@ from .flags import (
 )
 from .hashes import mic, nt_proof, ntowf_v2, rc4k, session_base_key
 from .legacy import key_exchange_key_v1, nt_response_v1, session_base_key_v1
-from .messages import OEM_CODE_PAGE, Version, check_code_page
+from .messages import ANNOUNCED, OEM_CODE_PAGE, Version, check_code_page
 from .negotiate import Negotiate
 from .policy import AcceptorPolicy, MicPolicy, TargetNamePolicy
 from .responses import NONCE_SIZE, NtlmV1Response, NtlmV2Response, is_anonymous, read_response
@@ -75,7 +75,7 @@ class Acceptor(msgspec.Struct, frozen=True, kw_only=True):
     state: ClassVar[State] = State.INITIAL
     target: TargetInfo
     policy: AcceptorPolicy = AcceptorPolicy()
-    version: Version | None = None
+    version: Version | None = ANNOUNCED
     oem: str = OEM_CODE_PAGE
 
     def __post_init__(self) -> None:
@@ -214,17 +214,18 @@ class Presented(Sealed, frozen=True):
     def complete(self, key_exchange_key: bytes, *, now: int, channel: Channel = NO_CHANNEL) -> Done:
         """The end, where somebody else has verified the proof and gives its key (a pass-through). Raises Rejected."""
         message, response, policy = self.message, self.response, self.challenged.acceptor.policy
-        exported = key_exchange_key
-        if message.flags & KEY_EXCH and message.flags & PROTECTION:
-            exported = rc4k(key_exchange_key, message.encrypted_session_key)
+        exported, sent = key_exchange_key, message.encrypted_session_key
+        # 3.2.5.1.2 has a key only where messages are protected; Samba sends and uses one even where none are.
+        if message.flags & KEY_EXCH and (message.flags & PROTECTION or len(sent) == SESSION_KEY_SIZE):
+            exported = rc4k(key_exchange_key, sent)
         session = Session(message.flags, exported)
         if isinstance(response, NtlmV1Response):
             return Done(self.user, self.domain, self.workstation, session)
         protected = self._check_mic(exported, response)
         pairs = response.pairs
-        sent = self.challenged.challenge.target_info
-        if sent is not None:
-            check_echo(sent, pairs, whole=policy.echo)
+        ours = self.challenged.challenge.target_info
+        if ours is not None:
+            check_echo(ours, pairs, whole=policy.echo)
         policy.check_skew(response.timestamp, now)
         bound = check_bindings(policy.bindings, pairs.channel_bindings, channel.bindings)
         name = check_target_name(policy.target_name, pairs, channel.names)
@@ -234,16 +235,21 @@ class Presented(Sealed, frozen=True):
         return Done(self.user, self.domain, self.workstation, session, mic=protected, bound=bound, target_name=name)
 
     def _check_mic(self, exported: bytes, response: NtlmV2Response) -> bool:
-        """3.2.5.1.2: the MIC over the three messages as they passed, wherever the proved response promises one."""
-        policy, pairs = self.challenged.acceptor.policy, response.pairs
-        if (pairs.flags or 0) & AV_FLAG_MIC:
-            found = self.message.mic
-            if found is None:
-                raise Rejected(Reason.MIC_MISSING, "MS-NLMP 3.2.5.1.2: a MIC was promised and there is none")
+        """3.2.5.1.2: the MIC over the three messages as they passed, wherever the proved response promises one.
+
+        Samba sends one that it does not promise: where it holds it protects as well as any. Where it does not hold it
+        may be anything, and there is none.
+        """
+        policy, pairs, found = self.challenged.acceptor.policy, response.pairs, self.message.mic
+        promised = (pairs.flags or 0) & AV_FLAG_MIC
+        if found is not None:
             passed = (self.challenged.negotiate, self.challenged.challenge_token, self.message.without_mic())
-            if not hmac.compare_digest(mic(exported, *passed), found):
+            if hmac.compare_digest(mic(exported, *passed), found):
+                return True
+            if promised:
                 raise Rejected(Reason.MIC_MISMATCH, "MS-NLMP 3.2.5.1.2: the messages are not those that passed")
-            return True
+        elif promised:
+            raise Rejected(Reason.MIC_MISSING, "MS-NLMP 3.2.5.1.2: a MIC was promised and there is none")
         able = (
             pairs.flags is not None
             or pairs.single_host is not None

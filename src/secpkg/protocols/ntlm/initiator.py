@@ -35,7 +35,7 @@ from .flags import (
 )
 from .flags import VERSION as VERSION_FLAG
 from .hashes import lm_v2_response, mic, nt_proof, ntowf_v2, rc4k, session_base_key
-from .messages import OEM_CODE_PAGE, Version, check_code_page, check_text
+from .messages import ANNOUNCED, OEM_CODE_PAGE, Version, check_code_page, check_text
 from .negotiate import Negotiate
 from .policy import Strength
 from .responses import NONCE_SIZE, encode_temp
@@ -75,7 +75,7 @@ class Initiator(msgspec.Struct, frozen=True, kw_only=True):
     request: int = DEFAULT_REQUEST
     strength: Strength | None = None
     workstation: str = ""
-    version: Version | None = None
+    version: Version | None = ANNOUNCED
     oem: str = OEM_CODE_PAGE
 
     def __post_init__(self) -> None:

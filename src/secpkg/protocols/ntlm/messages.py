@@ -55,6 +55,11 @@ class Version(msgspec.Struct, frozen=True):
         return _VERSION.pack(self.major, self.minor, self.build, self.revision)
 
 
+ANNOUNCED: Final = Version(6, 1, 0)
+"""What both machines announce unless told otherwise. Some version there should be: WinPR takes the eight bytes of one
+that is not announced for payload, and then makes another MIC than everybody else."""
+
+
 def encode_version(version: Version | None) -> bytes:
     return _NO_VERSION if version is None else version.encode()
 

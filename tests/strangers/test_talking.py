@@ -1,0 +1,155 @@
+"""NTLM with strangers, both ways: by password and by NT hash, on a channel and on none, and with what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from tests.strangers import ends
+from tests.strangers.conftest import MakeEnd
+from tests.strangers.peers import PEERS, Peer
+from tests.strangers.talk import ELSEWHERE, PASSWORD, TLS, USER, End, Refused, Wish, handshake, same_key
+
+from secpkg.protocols.ntlm import NegotiateFlag
+
+
+def cases(when: Callable[[Peer, str], bool] = lambda peer, side: True) -> pytest.MarkDecorator:
+    """Each stranger at each side that it plays, where `when` holds."""
+    found = [
+        pytest.param(peer, side, id=f"{peer.name}-{side}", marks=peer.marks)
+        for peer in PEERS.values()
+        for side in peer.sides
+        if when(peer, side)
+    ]
+    assert found
+    return pytest.mark.parametrize(("peer", "side"), found)
+
+
+def tells_nothing(peer: Peer, side: str) -> bool:
+    """WinPR's acceptor compares no bindings and knows one user only, whatever he is called."""
+    return peer.name == "WinPR" and side == "acceptor"
+
+
+def meet(
+    stranger: MakeEnd,
+    peer: Peer,
+    side: str,
+    *,
+    user: str = USER,
+    password: str | None = PASSWORD,
+    bindings: bytes = b"",
+    channel: bytes | None = None,
+    require: bool = False,
+) -> tuple[End, End]:
+    """Initiator and acceptor: the stranger at `side`, and ours. `channel` is the acceptor's where it is another."""
+    there = bindings if channel is None else channel
+    if side == "initiator":
+        theirs = stranger(peer, side, user=user, password=password, bindings=bindings)
+        ours = ends.acceptor(Wish(side="acceptor", bindings=there), require_bindings=require, promised_mic=not peer.mic)
+        return theirs, ours
+    mine = ends.initiator(Wish(side="initiator", user=user, password=password, bindings=bindings))
+    return mine, stranger(peer, side, bindings=there)
+
+
+STRONG = (
+    NegotiateFlag.UNICODE
+    | NegotiateFlag.NTLM
+    | NegotiateFlag.EXTENDED_SESSIONSECURITY
+    | NegotiateFlag.KEY_128
+    | NegotiateFlag.KEY_EXCH
+    | NegotiateFlag.SIGN
+    | NegotiateFlag.SEAL
+)
+
+
+@cases()
+def test_by_password(stranger: MakeEnd, peer: Peer, side: str) -> None:
+    initiator, acceptor = meet(stranger, peer, side)
+    seen = handshake(initiator, acceptor)
+    assert STRONG in seen.flags
+    assert seen.mic is (side == "acceptor" or peer.mic)
+    assert not seen.bound
+    assert same_key(initiator, acceptor) is (peer.name != "WinPR")
+    peer.talk(initiator, acceptor)
+
+
+@cases(lambda peer, side: peer.by_hash)
+def test_by_nt_hash(stranger: MakeEnd, peer: Peer, side: str) -> None:
+    """The stranger has no password, only its accounts file."""
+    theirs: dict[str, str | None] = {"password": None} if side == "initiator" else {}
+    initiator, acceptor = meet(stranger, peer, side, **theirs)  # type: ignore[arg-type]
+    handshake(initiator, acceptor)
+    peer.talk(initiator, acceptor)
+
+
+@cases(lambda peer, side: peer.binds)
+def test_on_the_same_channel(stranger: MakeEnd, peer: Peer, side: str) -> None:
+    initiator, acceptor = meet(stranger, peer, side, bindings=TLS, require=True)
+    assert handshake(initiator, acceptor).bound
+    peer.talk(initiator, acceptor)
+
+
+@cases(lambda peer, side: peer.binds and not tells_nothing(peer, side))
+def test_on_another_channel(stranger: MakeEnd, peer: Peer, side: str) -> None:
+    initiator, acceptor = meet(stranger, peer, side, bindings=TLS, channel=ELSEWHERE)
+    with pytest.raises(Refused):
+        handshake(initiator, acceptor)
+    assert not acceptor.complete
+
+
+@cases(lambda peer, side: side == "initiator")
+def test_on_no_channel_where_one_is_required(stranger: MakeEnd, peer: Peer, side: str) -> None:
+    """Whether it says nothing or sends the all-zero binding."""
+    initiator, acceptor = meet(stranger, peer, side, channel=TLS, require=True)
+    with pytest.raises(Refused):
+        handshake(initiator, acceptor)
+    assert not acceptor.complete
+
+
+@pytest.mark.parametrize("wrong", ["guess", "Correct horse"])
+@cases()
+def test_with_a_wrong_password(stranger: MakeEnd, peer: Peer, side: str, wrong: str) -> None:
+    initiator, acceptor = meet(stranger, peer, side, password=wrong)
+    with pytest.raises(Refused):
+        handshake(initiator, acceptor)
+    assert not acceptor.complete
+
+
+@cases(lambda peer, side: not tells_nothing(peer, side))
+def test_of_an_unknown_user(stranger: MakeEnd, peer: Peer, side: str) -> None:
+    initiator, acceptor = meet(stranger, peer, side, user="mallory")
+    with pytest.raises(Refused):
+        handshake(initiator, acceptor)
+    assert not acceptor.complete
+
+
+@cases()
+def test_a_flipped_bit_of_the_last_message(stranger: MakeEnd, peer: Peer, side: str) -> None:
+    """The proof, the sealed key, the MIC: the acceptor notices, whoever it is."""
+    initiator, acceptor = meet(stranger, peer, side)
+    challenge = acceptor.step(initiator.step(None))
+    token = initiator.step(challenge)
+    assert token is not None
+    at = int.from_bytes(token[24:28], "little")
+    with pytest.raises(Refused):
+        acceptor.step(token[:at] + bytes([token[at] ^ 1]) + token[at + 1 :])
+    assert not acceptor.complete
+
+
+@cases(lambda peer, side: peer.seals)
+def test_messages_out_of_order_are_refused(stranger: MakeEnd, peer: Peer, side: str) -> None:
+    """Sealed by the stranger, seen by us: a message that comes twice, and one that comes too early."""
+    initiator, acceptor = meet(stranger, peer, side)
+    handshake(initiator, acceptor)
+    theirs, ours = (initiator, acceptor) if side == "initiator" else (acceptor, initiator)
+    first, second = theirs.seal(b"first"), theirs.seal(b"second")
+    with pytest.raises(Refused):
+        ours.unseal(second)
+    assert ours.unseal(first) == b"first"
+    with pytest.raises(Refused):
+        ours.unseal(first)
+    assert ours.unseal(second) == b"second"
+    bad = bytearray(theirs.seal(b"third"))
+    bad[-1] ^= 1
+    with pytest.raises(Refused):
+        ours.unseal(bytes(bad))
