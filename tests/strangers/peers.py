@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from glob import glob
+from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -32,7 +34,7 @@ class Peer:
 
     ``end`` takes a wish, a folder that has the stranger's accounts (`accounts`), and the list of what is to be closed.
     ``by_hash``: it logs on with an NT hash. ``seals``, ``signs``, ``empty``: it protects messages, and empty ones.
-    ``mic``: its initiator's raw tokens have one.
+    ``binds``: it knows channel bindings. ``mic``: its initiator's raw tokens have one. ``note`` is for docs/interop.md.
     """
 
     name: str
@@ -45,11 +47,21 @@ class Peer:
     empty: bool = True
     binds: bool = True
     mic: bool = True
+    note: str = ""
 
     @property
     def marks(self) -> pytest.MarkDecorator:
         """The marker of tests that need it."""
         return pytest.mark.stranger(*self.needs)
+
+    @property
+    def version(self) -> str:
+        """Its own version, without what Debian adds."""
+        if not self.needs:
+            return version(self.name)
+        query = ["dpkg-query", "--show", "--showformat=${Version}", self.needs[0]]
+        found = subprocess.run(query, check=True, capture_output=True, text=True).stdout
+        return re.sub(r"^\d+:|[-+~].*$", "", found)
 
     def talk(self, initiator: End, acceptor: End) -> None:
         """`talk`, as far as it can."""
@@ -279,9 +291,47 @@ BOTH: Final = ("initiator", "acceptor")
 PEERS: Final = {
     peer.name: peer
     for peer in (
-        Peer("pyspnego", (), BOTH, lambda wish, folder, _: Pyspnego(wish, folder / "accounts"), by_hash=True),
-        Peer("gss-ntlmssp", ("gss-ntlmssp", "python3-gssapi"), BOTH, gss, by_hash=True, empty=False, mic=False),
-        Peer("WinPR", ("libwinpr2-2",), BOTH, winpr, signs=False),
-        Peer("ntlm_auth", ("winbind",), ("initiator",), NtlmAuth, seals=False, signs=False, binds=False),
+        Peer(
+            "pyspnego",
+            (),
+            BOTH,
+            lambda wish, folder, _: Pyspnego(wish, folder / "accounts"),
+            by_hash=True,
+            note="its own NTLM, not the machine's GSSAPI. Its acceptor takes an all-zero binding for one, and "
+            "refuses valid clients that order their AV pairs otherwise (WinPR)",
+        ),
+        Peer(
+            "gss-ntlmssp",
+            ("gss-ntlmssp", "python3-gssapi"),
+            BOTH,
+            gss,
+            by_hash=True,
+            empty=False,
+            mic=False,
+            note="by python-gssapi, raw tokens. Its initiator says that it makes no MIC: an acceptor of ours takes "
+            "it with the MIC policy *when promised*, and refuses it by default (*when able*). Empty messages it"
+            " cannot protect",
+        ),
+        Peer(
+            "WinPR",
+            ("libwinpr2-2",),
+            BOTH,
+            winpr,
+            signs=False,
+            note="what FreeRDP uses. Its acceptor compares no bindings and no names, and has no MakeSignature; both "
+            "its ends need an announced Version (ours announce one) for their MIC to be everybody's",
+        ),
+        Peer(
+            "ntlm_auth",
+            ("winbind",),
+            ("initiator",),
+            NtlmAuth,
+            seals=False,
+            signs=False,
+            binds=False,
+            note="Samba's client by `--helper-protocol=ntlmssp-client-1`: it has no bindings, and shows its session "
+            "key but protects no messages. Without signing its MIC is there and not promised; ours counts it "
+            "where it holds",
+        ),
     )
 }

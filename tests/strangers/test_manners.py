@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.strangers import ends
-from tests.strangers.conftest import MakeEnd
+from tests.strangers.meeting import Meeting
 from tests.strangers.peers import PEERS
 from tests.strangers.talk import ELSEWHERE, TLS, Refused, Wish, handshake
 
@@ -14,21 +14,21 @@ PYSPNEGO, GSS, WINPR, SAMBA = (PEERS[name] for name in ("pyspnego", "gss-ntlmssp
 
 
 @GSS.marks
-def test_gss_ntlmssp_says_that_it_makes_no_mic(stranger: MakeEnd) -> None:
+def test_gss_ntlmssp_says_that_it_makes_no_mic(meeting: Meeting) -> None:
     """Its raw tokens have MsvAvFlags without the bit, and no MIC: the policy must ask for promised ones only."""
     for bindings in (b"", TLS):
-        initiator = stranger(GSS, "initiator", bindings=bindings)
+        initiator = meeting.end(GSS, Wish(side="initiator", bindings=bindings))
         with pytest.raises(Refused):
             handshake(initiator, ends.acceptor(Wish(side="acceptor", bindings=bindings)))
-        initiator = stranger(GSS, "initiator", bindings=bindings)
+        initiator = meeting.end(GSS, Wish(side="initiator", bindings=bindings))
         seen = handshake(initiator, ends.acceptor(Wish(side="acceptor", bindings=bindings), promised_mic=True))
         assert seen.response.pairs.flags == 0
         assert seen.message.mic is None
 
 
 @GSS.marks
-def test_gss_ntlmssp_protects_no_empty_message(stranger: MakeEnd) -> None:
-    acceptor = stranger(GSS, "acceptor")
+def test_gss_ntlmssp_protects_no_empty_message(meeting: Meeting) -> None:
+    acceptor = meeting.end(GSS, Wish(side="acceptor"))
     initiator = ends.initiator(Wish(side="initiator"))
     handshake(initiator, acceptor)
     with pytest.raises(Refused, match="ParameterReadError"):
@@ -36,33 +36,33 @@ def test_gss_ntlmssp_protects_no_empty_message(stranger: MakeEnd) -> None:
 
 
 @PYSPNEGO.marks
-def test_pyspnego_takes_the_all_zero_binding_for_one(stranger: MakeEnd) -> None:
+def test_pyspnego_takes_the_all_zero_binding_for_one(meeting: Meeting) -> None:
     """On a channel it accepts an initiator that says it has none; ours counts that as absent."""
-    acceptor = stranger(PYSPNEGO, "acceptor", bindings=TLS)
+    acceptor = meeting.end(PYSPNEGO, Wish(side="acceptor", bindings=TLS))
     seen = handshake(ends.initiator(Wish(side="initiator")), acceptor)
     assert seen.response.pairs.channel_bindings == bytes(16)
 
 
 @WINPR.marks
-def test_pyspnego_refuses_proofs_that_it_would_have_written_otherwise(stranger: MakeEnd) -> None:
+def test_pyspnego_refuses_proofs_that_it_would_have_written_otherwise(meeting: Meeting) -> None:
     """It compares a proof of the pairs as it writes them, not as they came. Ours has no such trouble."""
     with pytest.raises(Refused):
-        handshake(stranger(WINPR, "initiator"), stranger(PYSPNEGO, "acceptor"))
+        handshake(meeting.end(WINPR, Wish(side="initiator")), meeting.end(PYSPNEGO, Wish(side="acceptor")))
 
 
 @WINPR.marks
-def test_winpr_compares_no_bindings_and_one_password(stranger: MakeEnd) -> None:
+def test_winpr_compares_no_bindings_and_one_password(meeting: Meeting) -> None:
     """Its acceptor takes any channel and any name, so long as the password is the one that it was given."""
-    acceptor = stranger(WINPR, "acceptor", bindings=ELSEWHERE)
+    acceptor = meeting.end(WINPR, Wish(side="acceptor", bindings=ELSEWHERE))
     assert handshake(ends.initiator(Wish(side="initiator", bindings=TLS)), acceptor).bound
-    acceptor = stranger(WINPR, "acceptor")
+    acceptor = meeting.end(WINPR, Wish(side="acceptor"))
     handshake(ends.initiator(Wish(side="initiator", user="somebody", domain="ELSEWHERE")), acceptor)
 
 
 @WINPR.marks
-def test_winpr_has_no_other_version_than_an_announced_one(stranger: MakeEnd) -> None:
+def test_winpr_has_no_other_version_than_an_announced_one(meeting: Meeting) -> None:
     """The eight bytes of a Version without the flag it takes for payload, and its MIC leaves out the last eight."""
-    initiator = stranger(WINPR, "initiator")
+    initiator = meeting.end(WINPR, Wish(side="initiator"))
     acceptor = ends.acceptor(Wish(side="acceptor"))
     seen = handshake(initiator, acceptor)
     assert NegotiateFlag.VERSION in seen.flags
@@ -70,10 +70,10 @@ def test_winpr_has_no_other_version_than_an_announced_one(stranger: MakeEnd) -> 
 
 
 @SAMBA.marks
-def test_ntlm_auth_without_protection_has_a_mic_that_it_does_not_promise(stranger: MakeEnd) -> None:
+def test_ntlm_auth_without_protection_has_a_mic_that_it_does_not_promise(meeting: Meeting) -> None:
     """And a session key that the pages give to protected sessions alone. The MIC holds, so it counts."""
     acceptor = ends.acceptor(Wish(side="acceptor"))
-    initiator = stranger(SAMBA, "initiator", sign=False, seal=False)
+    initiator = meeting.end(SAMBA, Wish(side="initiator", sign=False, seal=False))
     seen = handshake(initiator, acceptor)
     assert seen.flags & (NegotiateFlag.SIGN | NegotiateFlag.SEAL) == 0
     assert seen.response.pairs.flags is None
@@ -82,9 +82,9 @@ def test_ntlm_auth_without_protection_has_a_mic_that_it_does_not_promise(strange
 
 
 @SAMBA.marks
-def test_ntlm_auth_without_protection_and_with_another_mic(stranger: MakeEnd) -> None:
+def test_ntlm_auth_without_protection_and_with_another_mic(meeting: Meeting) -> None:
     acceptor = ends.acceptor(Wish(side="acceptor"))
-    initiator = stranger(SAMBA, "initiator", sign=False, seal=False)
+    initiator = meeting.end(SAMBA, Wish(side="initiator", sign=False, seal=False))
     token = initiator.step(acceptor.step(initiator.step(None)))
     assert token is not None
     message = Authenticate.parse(token)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from tests.strangers import ends
-from tests.strangers.conftest import MakeEnd
+from tests.strangers.meeting import Meeting
 from tests.strangers.peers import PEERS, Peer
-from tests.strangers.talk import ELSEWHERE, PASSWORD, TLS, USER, End, Refused, Wish, handshake, same_key
+from tests.strangers.talk import ELSEWHERE, TLS, Refused, handshake, same_key
 
 from secpkg.protocols.ntlm import NegotiateFlag
 
@@ -30,27 +29,6 @@ def tells_nothing(peer: Peer, side: str) -> bool:
     return peer.name == "WinPR" and side == "acceptor"
 
 
-def meet(
-    stranger: MakeEnd,
-    peer: Peer,
-    side: str,
-    *,
-    user: str = USER,
-    password: str | None = PASSWORD,
-    bindings: bytes = b"",
-    channel: bytes | None = None,
-    require: bool = False,
-) -> tuple[End, End]:
-    """Initiator and acceptor: the stranger at `side`, and ours. `channel` is the acceptor's where it is another."""
-    there = bindings if channel is None else channel
-    if side == "initiator":
-        theirs = stranger(peer, side, user=user, password=password, bindings=bindings)
-        ours = ends.acceptor(Wish(side="acceptor", bindings=there), require_bindings=require, promised_mic=not peer.mic)
-        return theirs, ours
-    mine = ends.initiator(Wish(side="initiator", user=user, password=password, bindings=bindings))
-    return mine, stranger(peer, side, bindings=there)
-
-
 STRONG = (
     NegotiateFlag.UNICODE
     | NegotiateFlag.NTLM
@@ -63,8 +41,8 @@ STRONG = (
 
 
 @cases()
-def test_by_password(stranger: MakeEnd, peer: Peer, side: str) -> None:
-    initiator, acceptor = meet(stranger, peer, side)
+def test_by_password(meeting: Meeting, peer: Peer, side: str) -> None:
+    initiator, acceptor = meeting.pair(peer, side)
     seen = handshake(initiator, acceptor)
     assert STRONG in seen.flags
     assert seen.mic is (side == "acceptor" or peer.mic)
@@ -74,33 +52,35 @@ def test_by_password(stranger: MakeEnd, peer: Peer, side: str) -> None:
 
 
 @cases(lambda peer, side: peer.by_hash)
-def test_by_nt_hash(stranger: MakeEnd, peer: Peer, side: str) -> None:
-    """The stranger has no password, only its accounts file."""
-    theirs: dict[str, str | None] = {"password": None} if side == "initiator" else {}
-    initiator, acceptor = meet(stranger, peer, side, **theirs)  # type: ignore[arg-type]
+def test_by_nt_hash(meeting: Meeting, peer: Peer, side: str) -> None:
+    """As initiator the stranger has no password; as acceptor it has none anyway."""
+    if side == "initiator":
+        initiator, acceptor = meeting.pair(peer, side, password=None)
+    else:
+        initiator, acceptor = meeting.pair(peer, side)
     handshake(initiator, acceptor)
     peer.talk(initiator, acceptor)
 
 
 @cases(lambda peer, side: peer.binds)
-def test_on_the_same_channel(stranger: MakeEnd, peer: Peer, side: str) -> None:
-    initiator, acceptor = meet(stranger, peer, side, bindings=TLS, require=True)
+def test_on_the_same_channel(meeting: Meeting, peer: Peer, side: str) -> None:
+    initiator, acceptor = meeting.pair(peer, side, bindings=TLS, require=True)
     assert handshake(initiator, acceptor).bound
     peer.talk(initiator, acceptor)
 
 
 @cases(lambda peer, side: peer.binds and not tells_nothing(peer, side))
-def test_on_another_channel(stranger: MakeEnd, peer: Peer, side: str) -> None:
-    initiator, acceptor = meet(stranger, peer, side, bindings=TLS, channel=ELSEWHERE)
+def test_on_another_channel(meeting: Meeting, peer: Peer, side: str) -> None:
+    initiator, acceptor = meeting.pair(peer, side, bindings=TLS, channel=ELSEWHERE)
     with pytest.raises(Refused):
         handshake(initiator, acceptor)
     assert not acceptor.complete
 
 
 @cases(lambda peer, side: side == "initiator")
-def test_on_no_channel_where_one_is_required(stranger: MakeEnd, peer: Peer, side: str) -> None:
+def test_on_no_channel_where_one_is_required(meeting: Meeting, peer: Peer, side: str) -> None:
     """Whether it says nothing or sends the all-zero binding."""
-    initiator, acceptor = meet(stranger, peer, side, channel=TLS, require=True)
+    initiator, acceptor = meeting.pair(peer, side, channel=TLS, require=True)
     with pytest.raises(Refused):
         handshake(initiator, acceptor)
     assert not acceptor.complete
@@ -108,25 +88,25 @@ def test_on_no_channel_where_one_is_required(stranger: MakeEnd, peer: Peer, side
 
 @pytest.mark.parametrize("wrong", ["guess", "Correct horse"])
 @cases()
-def test_with_a_wrong_password(stranger: MakeEnd, peer: Peer, side: str, wrong: str) -> None:
-    initiator, acceptor = meet(stranger, peer, side, password=wrong)
+def test_with_a_wrong_password(meeting: Meeting, peer: Peer, side: str, wrong: str) -> None:
+    initiator, acceptor = meeting.pair(peer, side, password=wrong)
     with pytest.raises(Refused):
         handshake(initiator, acceptor)
     assert not acceptor.complete
 
 
 @cases(lambda peer, side: not tells_nothing(peer, side))
-def test_of_an_unknown_user(stranger: MakeEnd, peer: Peer, side: str) -> None:
-    initiator, acceptor = meet(stranger, peer, side, user="mallory")
+def test_of_an_unknown_user(meeting: Meeting, peer: Peer, side: str) -> None:
+    initiator, acceptor = meeting.pair(peer, side, user="mallory")
     with pytest.raises(Refused):
         handshake(initiator, acceptor)
     assert not acceptor.complete
 
 
 @cases()
-def test_a_flipped_bit_of_the_last_message(stranger: MakeEnd, peer: Peer, side: str) -> None:
+def test_a_flipped_bit_of_the_last_message(meeting: Meeting, peer: Peer, side: str) -> None:
     """The proof, the sealed key, the MIC: the acceptor notices, whoever it is."""
-    initiator, acceptor = meet(stranger, peer, side)
+    initiator, acceptor = meeting.pair(peer, side)
     challenge = acceptor.step(initiator.step(None))
     token = initiator.step(challenge)
     assert token is not None
@@ -137,9 +117,9 @@ def test_a_flipped_bit_of_the_last_message(stranger: MakeEnd, peer: Peer, side: 
 
 
 @cases(lambda peer, side: peer.seals)
-def test_messages_out_of_order_are_refused(stranger: MakeEnd, peer: Peer, side: str) -> None:
+def test_messages_out_of_order_are_refused(meeting: Meeting, peer: Peer, side: str) -> None:
     """Sealed by the stranger, seen by us: a message that comes twice, and one that comes too early."""
-    initiator, acceptor = meet(stranger, peer, side)
+    initiator, acceptor = meeting.pair(peer, side)
     handshake(initiator, acceptor)
     theirs, ours = (initiator, acceptor) if side == "initiator" else (acceptor, initiator)
     first, second = theirs.seal(b"first"), theirs.seal(b"second")

@@ -1,0 +1,12 @@
+"""The table of docs/interop.md is what a run says."""
+
+from __future__ import annotations
+
+import pytest
+from tests.strangers import interop
+from tests.strangers.peers import PEERS
+
+
+@pytest.mark.stranger(*(package for peer in PEERS.values() for package in peer.needs))
+def test_the_table_is_what_happens() -> None:
+    assert interop.without_versions(interop.PAGE.read_text()) == interop.without_versions(interop.page())
