@@ -53,7 +53,7 @@ class Vector:
 
     def __getattr__(self, name: str) -> Any:
         value = self.members[name]
-        plain = name in {"user", "domain", "password", "server", "workstation", "outcome", "name"}
+        plain = name in {"user", "domain", "password", "server", "workstation", "outcome", "name", "made_by"}
         return value if plain or not isinstance(value, str) else bytes.fromhex(value)
 
     @property
@@ -240,6 +240,7 @@ def test_every_vector_file_is_read() -> None:
         "ntlmv1",
         "ntlmv1_session_security",
         "ntlmv2",
+        "strangers",
     }
 
 
