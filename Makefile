@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help test quick thorough cover prove demo bench docs lint fmt types layers clean
+.PHONY: help test quick thorough cover prove fuzz demo bench docs lint fmt types layers clean
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -34,6 +34,10 @@ cover: $(READY) ## every test, with the lines and branches that none of them rea
 
 prove: $(READY) ## no stub survives: each working function and each rule's callable replaced (ARGS="--stale", "--check")
 	@$(BIN)/python -m tools.prove --write $(ARGS)
+
+fuzz: $(READY) ## ten minutes of garbage, guided by coverage (ARGS="--seconds 60 --target insider", "--keep")
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --root-user-action=ignore -r requirements/fuzz.txt
+	@$(BIN)/python -m tools.fuzz $(ARGS)
 
 demo: $(READY) ## what it looks like in use (KEEP=1 leaves what it made)
 	@KEEP="$(KEEP)" $(BIN)/python tools/demo.py

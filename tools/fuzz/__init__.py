@@ -1,0 +1,1 @@
+"""Fuzzing with coverage: `make fuzz`."""
