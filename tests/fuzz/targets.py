@@ -123,7 +123,7 @@ def _answered(sent: NegotiateSent, data: bytes, asked: int) -> None:
 
 
 def authenticate(data: bytes) -> None:
-    """An acceptor's last message, from somebody who does not know the secret; what he has seen answers another nonce."""
+    """An acceptor's last message, from one who does not know the secret; what he has seen answers another nonce."""
     try:
         _, state, _ = opened(nonce=bytes(8))
         received = state.receive(data)

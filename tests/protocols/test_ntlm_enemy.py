@@ -353,35 +353,75 @@ def test_anonymous_flag_beside_a_user() -> None:
     assert found is Reason.MALFORMED
 
 
-def test_ten_thousand_mutants() -> None:
-    """Bytes changed, cut, doubled, overwritten and spliced: whatever comes, a named refusal comes back."""
+PIECES = [b"\0", b"\xff", b"\xff\xff", b"\0\0\0\0", b"\xff\xff\xff\x7f", b"\0\xd8", b"NTLMSSP\0", b"\x0a\0\x10\0"]
+
+
+def mutated(chance: random.Random, message: bytes, others: list[bytes]) -> bytes:
+    """Bytes changed, cut, doubled, overwritten, pointed elsewhere, and spliced from another message."""
+    mutant = bytearray(message)
+    for _ in range(chance.randint(1, 4)):
+        at, piece = chance.randrange(len(mutant)), chance.choice(PIECES)
+        match chance.randrange(6):
+            case 0:
+                mutant[at : at + len(piece)] = piece
+            case 1:
+                mutant[at:at] = piece
+            case 2:
+                del mutant[at : at + chance.randint(1, 8)]
+            case 3:
+                mutant[at : at + 4] = chance.randrange(len(mutant) + 8).to_bytes(4, "little")
+            case 4:
+                mutant[at:] = chance.choice(others)[at:]
+            case _:
+                mutant[at] = chance.randrange(256)
+        if not mutant:
+            mutant += b"\0"
+    return bytes(mutant)
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_mutants() -> None:
+    """Whatever comes instead of one of the three messages, a named refusal comes back."""
     chance = random.Random(20_01)
-    seen = recorded(target=Target("HTTP/server"))
-    pieces = [b"\0", b"\xff", b"\xff\xff", b"\0\0\0\0", b"\xff\xff\xff\x7f", b"\0\xd8", b"NTLMSSP\0", b"\x0a\0\x10\0"]
+    target = Target("HTTP/server")
+    seen = recorded(target=target)
     refusals = set()
-    for _ in range(10_000):
+    tried = 0
+    while tried < 100_000:
         leg = chance.choice(LEGS)
-        mutant = bytearray(seen[leg])
-        for _ in range(chance.randint(1, 4)):
-            at, piece = chance.randrange(len(mutant)), chance.choice(pieces)
-            match chance.randrange(5):
-                case 0:
-                    mutant[at : at + len(piece)] = piece
-                case 1:
-                    mutant[at:at] = piece
-                case 2:
-                    del mutant[at : at + chance.randint(1, 8)]
-                case 3:
-                    mutant[at : at + 4] = chance.randrange(len(mutant) + 8).to_bytes(4, "little")
-                case _:
-                    mutant[at] = chance.randrange(256)
-            if not mutant:
-                mutant += b"\0"
+        mutant = mutated(chance, seen[leg], list(seen.values()))
         if mutant == seen[leg]:
             continue
-        refusals.add(replaced(leg, bytes(mutant), target=Target("HTTP/server")))
+        tried += 1
+        try:
+            exchange(lambda at, message, leg=leg, mutant=mutant: mutant if at == leg else message, target=target)  # type: ignore[misc]
+        except Rejected as rejected:
+            refusals.add(rejected.reason)
+        else:
+            raise AssertionError(f"accepted: {leg} {mutant.hex()}")
     assert refusals <= NAMED
-    assert len(refusals) > 12
+    assert len(refusals) > 15
+
+
+@pytest.mark.slow
+def test_mutants_where_there_is_no_mic() -> None:
+    """An acceptor that asks for little, and a client that makes no MIC: what is accepted is Alice, and only Alice."""
+    chance = random.Random(20_02)
+    policy = AcceptorPolicy(strength=WEAK, mic=MicPolicy.WHEN_PROMISED, echo=False, max_skew=None)
+    challenged, _, challenge = waiting(policy)
+    good = answer(challenge, [NAME], has_mic=False)
+    accepted = 0
+    for _ in range(20_000):
+        mutant = mutated(chance, good, [challenge])
+        try:
+            done = judged(challenged, mutant)
+        except Rejected as rejected:
+            assert rejected.reason in NAMED
+            continue
+        accepted += 1
+        assert (done.user.upper(), done.domain) in (("ALICE", "EXAMPLE"), ("ALICE", ""))
+        assert not done.session.flags & f.LM_KEY or done.session.flags & f.EXTENDED_SESSIONSECURITY
+    assert accepted, "maximum lengths and flags are free"
 
 
 @given(st.binary(max_size=300), st.sampled_from(LEGS))

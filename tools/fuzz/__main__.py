@@ -30,7 +30,7 @@ def run(target: str, *arguments: str) -> tuple[int, str]:
     own = shlex.join([sys.executable, "-m", "tools.fuzz.one", str(program), target])
     program.write_text(f'#!/bin/sh\nexec {own} "$@"\n')
     program.chmod(0o700)
-    command = [program, f"-artifact_prefix={WORK}/{target}-", *arguments]
+    command = [str(program), f"-artifact_prefix={WORK}/{target}-", *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     return done.returncode, done.stderr
 

@@ -29,7 +29,7 @@ OEM_CODE_PAGE: Final = "cp437"
 
 _BEGIN: Final = struct.Struct("<8sI")
 _TYPES: Final = {1: Message.NEGOTIATE, 2: Message.CHALLENGE, 3: Message.AUTHENTICATE}
-_CONTROL: Final = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_CONTROL: Final = re.compile("[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _VERSION: Final = struct.Struct("<BBH3xB")
 _NO_VERSION: Final = bytes(8)
 
@@ -129,7 +129,9 @@ def check_code_page(oem: str) -> None:
 
 
 def decode_text(message: memoryview, length: int, offset: int, oem: str | None) -> str:
-    """A name in the payload. Control characters and line separators are refused: no name has them, and logs do."""
+    """A name in the payload. Control characters are refused, those of lines and of writing direction too: no name has
+    them, and a log in which one stands says something else.
+    """
     if not length:
         return ""
     if oem is None:
