@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
+from types import MappingProxyType
 
 import msgspec
 
@@ -24,6 +25,8 @@ class Rule(msgspec.Struct, frozen=True):
     """Words, all of which the package must have; empty: no package is bound. ``any``: every package is."""
     reason: str = HOST
     """Why no package is bound."""
+    wire: bool = False
+    """A wire protocol may decide otherwise, and its author say so (`target.Target.exempt`)."""
 
     def lacking(self, powers: frozenset[str]) -> tuple[str, ...]:
         """Powers that the rule is about and the package has not."""
@@ -37,14 +40,24 @@ def rules() -> Mapping[str, Rule]:
     return msgspec.convert(tomllib.loads(text), dict[str, Rule])
 
 
-def results(findings: Iterable[Finding], powers: frozenset[str], tried: frozenset[str]) -> tuple[RuleResult, ...]:
-    """Every rule with its outcome. ``tried`` are the rules of the probes that were asked for."""
+def results(
+    findings: Iterable[Finding],
+    powers: frozenset[str],
+    tried: frozenset[str],
+    exempt: Mapping[str, str] = MappingProxyType({}),
+) -> tuple[RuleResult, ...]:
+    """Every rule with its outcome. ``tried`` are the rules of the probes that were asked for. An ``exempt`` rule does
+    not apply, for its author's reason, where it is one that a wire protocol may decide; for any other it counts nothing.
+    """
     by_rule: dict[str, list[Finding]] = {}
     for finding in findings:
         if not finding.kit_fault:
             by_rule.setdefault(finding.rule, []).append(finding)
     return tuple(
-        _result(number, rule, tuple(by_rule.get(number, ())), powers, tried) for number, rule in rules().items()
+        _of(number, rule, Outcome.NOT_APPLICABLE, f"exempt, its author says: {exempt[number]}")
+        if rule.wire and exempt.get(number)
+        else _result(number, rule, tuple(by_rule.get(number, ())), powers, tried)
+        for number, rule in rules().items()
     )
 
 

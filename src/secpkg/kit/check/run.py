@@ -81,7 +81,7 @@ def check(
         seed=seed,
         quick=quick,
         seconds=time.monotonic() - started,
-        rules=rules.results(findings, powers, tried),
+        rules=rules.results(findings, powers, tried, target.exempt),
         faults=tuple(one for one in findings if one.kit_fault),
         transcript=transcript,
     )

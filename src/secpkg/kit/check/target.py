@@ -7,6 +7,10 @@ its users in another way (a key file, a card) ships a module ``secpkg_check`` in
     def prepare(place: Path) -> Given:      # called once for each lab, in an empty directory that is the lab's
         ...
         return Given(client=Credentials(principal="alice", data=b"/path"), other=Credentials(...))
+
+A package whose wire protocol is older than the rules says there too what the wire decides, and why; the report shows it::
+
+    EXEMPT = {"R217": "the counter of RFC ... is on the wire, and the application's number is not"}
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
@@ -79,6 +83,8 @@ class Target(msgspec.Struct, frozen=True):
     """Name of the entry point, for a worker process; empty for code that is not installed."""
     roots: tuple[str, ...] = ()
     """Top-level packages of the module's own code."""
+    exempt: Mapping[str, str] = {}
+    """Rules that its wire protocol decides otherwise, with its author's reason."""
 
 
 class TargetFault(Exception):
@@ -167,30 +173,34 @@ def _submodule(name: str) -> ModuleType | None:
 
 
 def _target(names: dict[str, object], name: str, prepare: Prepare | None = None, installed: str = "") -> Target:
-    roots = {str(getattr(door, "__module__", "")).partition(".")[0] for door in names.values()}
+    modules = {str(getattr(door, "__module__", "")) for door in names.values()}
+    roots = {module.partition(".")[0] for module in modules}
+    hooks = _hooks_of(modules)
     if prepare is None:
-        prepare = _hooks_of(roots)
+        prepare = getattr(hooks, "prepare", None)
     return Target(
         name=name,
         lsa=cast("LsaModeInitialize | None", names.get(LSA_DOOR)),
         user=cast("UserModeInitialize | None", names.get(USER_DOOR)),
         provider=cast("InitSecurityInterface | None", names.get(PROVIDER_DOOR)),
-        prepare=prepare,
+        prepare=prepare if callable(prepare) else None,
         installed=installed,
         roots=tuple(sorted(root for root in roots if root and root != "secpkg")),
+        exempt=dict(getattr(hooks, "EXEMPT", {})),
     )
 
 
-def _hooks_of(roots: set[str]) -> Prepare | None:
-    for root in sorted(roots):
-        try:
-            found = root and importlib.util.find_spec(f"{root}.{HOOKS}")
-        except (ImportError, ValueError, AttributeError):
-            continue
-        if found:
-            prepare = getattr(importlib.import_module(f"{root}.{HOOKS}"), "prepare", None)
-            if callable(prepare):
-                return cast(Prepare, prepare)
+def _hooks_of(modules: set[str]) -> ModuleType | None:
+    """The hooks in the package of a door, or in one around it: the nearest."""
+    for module in sorted(modules):
+        package = module
+        while package:
+            try:
+                if importlib.util.find_spec(f"{package}.{HOOKS}"):
+                    return importlib.import_module(f"{package}.{HOOKS}")
+            except (ImportError, ValueError, AttributeError):
+                pass
+            package = package.rpartition(".")[0]
     return None
 
 

@@ -186,7 +186,17 @@ def _crossed(alice: Parties, bob: Parties) -> Iterator[str]:
         if place >= len(two.tokens):
             break
         by_server, other = two.tokens[place]
-        one.run(lambda number, token, at=place, other=other: other if number == at else token)  # type: ignore[misc]
+        mine: list[bytes] = []
+
+        def exchanged(number: int, token: bytes, at: int = place, other: bytes = other) -> bytes:
+            mine.append(token)
+            return other if number == at else token
+
+        one.run(exchanged)
+        if len(mine) > place and mine[place] == other:  # it says nothing of anybody
+            one.close()
+            two.close()
+            continue
         name = one.server.peer() if one.server.complete else ""
         if one.server.complete and (place or ALICE in name.casefold() or one.client.complete):
             yield f"the server completes as {name!r} when token {place} is of another user's handshake"

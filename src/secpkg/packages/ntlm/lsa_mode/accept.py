@@ -158,10 +158,11 @@ class AcceptHalf(PassthroughHalf):
         theirs = response.pairs.channel_bindings if isinstance(response, NtlmV2Response) else None
         if policy is Bindings.REQUIRE and (theirs is None or not any(theirs)):
             return Judgement(ChannelBindingsResult.NOTVALID_MISSING, Status.SEC_E_BAD_BINDINGS)
-        requirements, supports = request.requirements, theirs is not None
+        requirements = request.requirements
         if policy is Bindings.WHEN_SUPPORTED:
-            requirements, supports = requirements | _ALLOW_MISSING, False
-        return judge(given or b"", theirs, requirements=requirements, client_support=supports, digest=hash_of)
+            requirements |= _ALLOW_MISSING
+        # MS-NLMP 3.1.5.1.2 has every initiator of today send zeros where it has no bindings: they claim nothing (R237).
+        return judge(given or b"", theirs, requirements=requirements, digest=hash_of)
 
     async def _refuse(self, presented: ntlm.Presented, refusal: Refused) -> Refused:
         status = refusal.status
