@@ -12,7 +12,6 @@ from __future__ import annotations
 import hmac
 import os
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Final, NoReturn
 
 from cryptography.exceptions import InvalidTag
@@ -132,6 +131,5 @@ class Vault:
         return HKDFExpand(hashes.SHA256(), length, info).derive(self._root)
 
 
-@lru_cache(maxsize=4096)  # names of rows, and no secret
 def _bound(purpose: str, sid: str, package: str, key_id: int) -> bytes:
     return _framed(bytes((VERSION,)), purpose.encode(), sid.encode(), package.encode(), key_id.to_bytes(4, "big"))
