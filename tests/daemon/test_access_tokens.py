@@ -42,7 +42,8 @@ def close(authority: SocketLink, token: int) -> None:
 
 
 def terminated(daemon: Daemon, cursor: int) -> int:
-    return sum(event["function"] == "LsaApLogonTerminated" for event in daemon.trace(cursor))
+    events = daemon.trace(cursor)
+    return sum(event["function"] == "LsaApLogonTerminated" and event["package"] == "Hello" for event in events)
 
 
 def adopt(authority: SocketLink, descriptor: int) -> object:

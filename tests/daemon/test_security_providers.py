@@ -49,14 +49,14 @@ def test_an_application_finds_the_plain_ssp_that_the_operator_listed_R12_R17(dae
     keys.touch(0o600)
     keys.write_text(f"alice:{base64.b64encode(bytes(32)).decode()}\n")
 
-    assert program(daemon, tmp_path) == (["Hello"], "SEC_E_SECPKG_NOT_FOUND")
+    assert program(daemon, tmp_path) == (["NTLM", "Hello"], "SEC_E_SECPKG_NOT_FOUND")
     daemon.manage("packages.add", module="sampssp", list="security_providers")
     try:
         names, token = program(daemon, tmp_path)
-        assert names == ["SampSSP", "Hello"] and isinstance(token, int) and token > 0
+        assert names == ["SampSSP", "NTLM", "Hello"] and isinstance(token, int) and token > 0
         daemon.manage("packages.add", module="not-installed", list="security_providers")
-        assert program(daemon, tmp_path)[0] == ["SampSSP", "Hello"]
+        assert program(daemon, tmp_path)[0] == ["SampSSP", "NTLM", "Hello"]
         daemon.manage("packages.remove", name="not-installed")
     finally:
         daemon.manage("packages.remove", name="sampssp")
-    assert program(daemon, tmp_path) == (["Hello"], "SEC_E_SECPKG_NOT_FOUND")
+    assert program(daemon, tmp_path) == (["NTLM", "Hello"], "SEC_E_SECPKG_NOT_FOUND")

@@ -241,7 +241,7 @@ class FakeAuthority:
 
     def __init__(self, user_half: schema.UserHalf | None) -> None:
         self.user_half = user_half
-        self.info = PackageInfo("Tiny", capabilities=Capability.INTEGRITY | Capability.PRIVACY, max_token=64)
+        self.info = PackageInfo("Tiny", capabilities=_CAPABILITIES, max_token=64)
         self.seen: list[object] = []
         self.channels: list[FakeChannel] = []
         self.links: list[FakeLink] = []
@@ -267,4 +267,5 @@ def msgspec_raw(value: object) -> msgspec.Raw:
     return msgspec.Raw(msgspec.msgpack.encode(value))
 
 
+_CAPABILITIES = Capability.INTEGRITY | Capability.PRIVACY | Capability.MUTUAL_AUTH
 ALICE = AuthIdentity("alice", "EXAMPLE", "right")

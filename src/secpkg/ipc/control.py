@@ -87,7 +87,7 @@ class SetTrace(Message, frozen=True):
 
 class Drain(Message, frozen=True):
     """Refuse new contexts and credentials of a package from now on; existing ones live (the deadline is the
-    authority's to keep). `Drained` follows when none is left.
+    authority's to keep). `Draining` answers, `Drained` follows when none is left.
     """
 
     package: int
@@ -165,6 +165,12 @@ class ChannelClosed(Message, frozen=True):
     channel: int
 
 
+class Draining(Message, frozen=True):
+    """From now on no new context of a package is made here."""
+
+    package: int
+
+
 class Drained(Message, frozen=True):
     """A draining package has no handles left."""
 
@@ -208,4 +214,15 @@ class TracedCalls(Message, frozen=True):
     calls: tuple[Traced, ...]
 
 
-Report = Loaded | LoadFailed | LsaCall | PackageResult | PackageFailed | ChannelClosed | Drained | Unload | TracedCalls
+Report = (
+    Loaded
+    | LoadFailed
+    | LsaCall
+    | PackageResult
+    | PackageFailed
+    | ChannelClosed
+    | Draining
+    | Drained
+    | Unload
+    | TracedCalls
+)

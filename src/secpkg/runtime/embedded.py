@@ -171,6 +171,7 @@ class LocalPort:
         for package in self.module.packages:
             if package.package_id == package_id:
                 package.draining = self.draining = True
+        self._events.draining(package_id)
         self.report_drained()
 
     def report_drained(self) -> None:

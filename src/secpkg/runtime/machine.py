@@ -48,7 +48,10 @@ class Module(msgspec.Struct, eq=False):
     state: ModuleState = "loading"
     reason: str = ""
     packages: tuple[int, ...] = ()
+    accepting: set[int] = msgspec.field(default_factory=set)
+    """Packages that were told to drain and may not have heard of it yet."""
     draining: set[int] = msgspec.field(default_factory=set)
+    begun: Callable[[], None] | None = None
     gone: Callable[[], None] | None = None
     on_loaded: Callable[[], None] | None = None
 
@@ -132,6 +135,7 @@ class Machine:
         events = Events(
             loaded=lambda packages, fault: self._loaded(module, packages, fault),
             died=lambda: self._died(module),
+            draining=lambda package_id: self._draining(module, package_id),
             drained=lambda package_id: self._drained(module, package_id),
             unload=lambda package_id: self._unload(module, package_id),
             quarantined=lambda reason: self._quarantined(module, reason),
@@ -229,9 +233,9 @@ class Machine:
         module.on_loaded = lambda: on_loaded(module)
         module.port.revive()
 
-    def drain(self, module: Module, gone: Callable[[], None]) -> int:
-        """Take a module out of service: new contexts are refused at once, existing ones live until they are closed or
-        `finish` comes. Returns how many packages have to drain.
+    def drain(self, module: Module, gone: Callable[[], None], begun: Callable[[], None] | None = None) -> int:
+        """Take a module out of service: new contexts are refused, existing ones live until they are closed or `finish`
+        comes. Returns how many packages have to drain. ``begun`` is told when no new context can be made any more.
         """
         if module.state == "draining":
             raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason="module_is_draining")
@@ -242,12 +246,27 @@ class Machine:
         for package_id in serving:
             self.directory.set_state(package_id, "draining", "removed")
         module.draining = set(serving)
+        module.accepting = set(serving)
         if not alive or module.port is None or not serving:
+            module.begun = begun
             self.finish(module)
             return 0
         for package_id in serving:
             module.port.drain(package_id)
+        module.begun = begun
+        if not module.accepting:  # embedded, it is all over by now
+            self._tell_begun(module)
         return len(module.draining)
+
+    def _draining(self, module: Module, package_id: int) -> None:
+        module.accepting.discard(package_id)
+        if not module.accepting:
+            self._tell_begun(module)
+
+    def _tell_begun(self, module: Module) -> None:
+        begun, module.begun = module.begun, None
+        if begun is not None:
+            begun()
 
     def _drained(self, module: Module, package_id: int) -> None:
         module.draining.discard(package_id)
@@ -274,6 +293,7 @@ class Machine:
                 gone()
 
         self._audit("module_unloaded", module, Status.STATUS_SUCCESS)
+        self._tell_begun(module)
         if port is None:
             stopped()
         else:

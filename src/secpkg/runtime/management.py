@@ -298,13 +298,17 @@ class Management:
                 if error.reason != "module_not_registered":
                     raise
         limit = self._machine.authority.policy.drain_deadline if arguments.deadline is None else arguments.deadline
-        draining = self._machine.drain(module, _nothing)
+
+        def begun() -> None:
+            answer = {"module": module.description.name, "packages": names, "draining": len(module.draining)}
+            done(answer, None)
+
+        self._machine.drain(module, _nothing, begun)
         if self._after is None:
             if limit <= 0:
                 self._machine.finish(module)
         elif module.key in self._machine.modules:
             self._after(min(max(limit, 0.0), DRAIN_LIMIT), lambda: self._machine.finish(module))
-        done({"module": module.description.name, "packages": names, "draining": draining}, None)
 
     def _revive(self, _connection: Connection, arguments: ReviveModule, done: Done) -> None:
         module = self._machine.module_of(arguments.module)

@@ -42,7 +42,7 @@ class ModulePort(Protocol):
         ...
 
     def drain(self, package_id: int) -> None:
-        """No new contexts of a package; the owner of the port is told when none is left."""
+        """No new contexts of a package; the owner of the port is told when that holds, and when none is left."""
         ...
 
     def package_changed(self, change: PackageChangeEvent) -> None:
@@ -80,6 +80,8 @@ class Events(msgspec.Struct, frozen=True):
     """The module is loaded (again), or broken as a whole."""
     died: Callable[[], None]
     """The worker is gone; it will be started again unless `quarantined` follows."""
+    draining: Callable[[int], None]
+    """A package that was told to drain makes no new contexts any more."""
     drained: Callable[[int], None]
     """A draining package has no contexts left."""
     unload: Callable[[int], None]

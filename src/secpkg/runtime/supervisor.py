@@ -35,6 +35,7 @@ from secpkg.ipc.control import (
     ChannelClosed,
     Drain,
     Drained,
+    Draining,
     Loaded,
     LoadFailed,
     LoadModule,
@@ -354,6 +355,8 @@ class WorkerPort:
             process = 0 if self._process is None else self._process.pid
             for call in report.calls:
                 self.events.traced(process, attributed(call, traffic.caller_of(call)))
+        elif isinstance(report, Draining):
+            self.events.draining(report.package)
         elif isinstance(report, Drained):
             self.events.drained(report.package)
         elif isinstance(report, ChannelClosed):
@@ -394,6 +397,7 @@ class WorkerPort:
         if self._control is not None and self._ready:
             self._control.send(encode(Drain(package_id)))
         else:
+            self.events.draining(package_id)
             self.events.drained(package_id)
 
     def package_changed(self, change: PackageChangeEvent) -> None:

@@ -44,6 +44,7 @@ from secpkg.ipc.control import (
     Control,
     Drain,
     Drained,
+    Draining,
     Loaded,
     LoadedPackage,
     LoadFailed,
@@ -376,6 +377,7 @@ class Worker:
             if package.package_id == package_id:
                 package.draining = True
                 self._draining.add(package_id)
+        self.authority.send(encode(Draining(package_id)))
         self.report_drained()
 
     def report_drained(self) -> None:

@@ -12,6 +12,7 @@ from secpkg.ipc.link import run
 from secpkg.sspi.credential import Credential, identity_of, source_of
 from secpkg.sspi.party import CredentialSource, Party
 
+
 class BlockingParty(Party):
     """What a blocking client and a blocking server have in common."""
 

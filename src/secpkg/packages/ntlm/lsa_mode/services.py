@@ -158,9 +158,7 @@ class ServicesHalf(LogonHalf):
         await self.keep(request.logon_id, credential)
         self.cache.replace(credential, call)
 
-    async def _generic_passthrough(
-        self, call: Call, request: msv1_0.GenericPassthrough
-    ) -> msv1_0.PassthroughResponse:
+    async def _generic_passthrough(self, call: Call, request: msv1_0.GenericPassthrough) -> msv1_0.PassthroughResponse:
         """MsV1_0GenericPassthrough: to a package of the domain's authority, unseen."""
         reply = await self.authority.call_package_passthrough(
             f"{request.domain_name}\\{request.package_name}", 0, request.data
