@@ -183,7 +183,12 @@ def register(demo: Demo) -> None:
         found = metadata.distribution(name)
         groups = ", ".join(sorted({e.group for e in found.entry_points}))
         check(bool(groups), f"{name} {found.version} offers {groups}")
-    check(demo.json("packages", "list") == [], "installing put nothing into the authority")
+    listed = demo.json("packages", "list")
+    check(
+        [row["name"] for row in listed if row["inbox"]] == ["NTLM"],
+        "the authority brings NTLM along, which nobody can remove",
+    )
+    check(all(row["inbox"] for row in listed), "installing put nothing into the authority")
     show(demo.cli("packages", "add", "hello", "--primary-credentials"))
     witness = demo.directory / "witness"
     information = witness / "demo_witness-1.0.dist-info"
@@ -275,6 +280,18 @@ def conversations(demo: Demo, logon: Any) -> None:
     gone = event(client, "failed")
     check(gone.get("reason") == "connection_closed", "and the client sees the connection closed")
     client.communicate()
+    demo.collect(server)
+    end(server)
+
+    server = demo.process("server", "NTLM", "2")
+    port = str(event(server, "listening")["port"])
+    client = demo.process("client", "NTLM", port, "password", "alice")
+    assert client.stdin is not None
+    print(PASSWORD, file=client.stdin, flush=True)
+    talked(demo, server, client, "under NTLM, with a password")
+    descriptor = logon.access_token.fileno()
+    client = demo.process("client", "NTLM", port, "session", str(descriptor), pass_fds=(descriptor,))
+    talked(demo, server, client, "under NTLM, with the session that Hello logged on")
     demo.collect(server)
     end(server)
 

@@ -52,6 +52,8 @@ class Accounts:
     authority: LsaFunctions
     parameters: PackageParameters
     settings: Settings
+    kept: set[int]
+    """Sessions that have a credential of ours."""
 
     async def initialize(self, package_id: int, parameters: PackageParameters, authority: LsaFunctions) -> None:
         """SpInitialize: SEC_E_CANNOT_INSTALL for settings that are not understood."""
@@ -83,20 +85,23 @@ class Accounts:
                 raise
         return Found(auth, decoy_nt_hash(self.parameters.seed, user, domain), reason)
 
-    async def keep(self, logon_id: int, credential: Credential) -> None:
-        """Keep a session's own credential, in place of an older one (R109, R115)."""
-        await self.forget(logon_id)
+    async def keep(self, logon_id: int, credential: Credential, *, new: bool = False) -> None:
+        """Keep a session's own credential, in place of an older one (R109, R115) unless the session is ``new``."""
+        if not new:
+            await self.forget(logon_id)
         await self.authority.add_credential(logon_id, PRIMARY, pack_credential(credential))
+        self.kept.add(logon_id)
 
     async def forget(self, logon_id: int) -> None:
         """Drop it, where there is one."""
+        self.kept.discard(logon_id)
         try:
             await self.authority.delete_credential(logon_id, PRIMARY)
         except SecurityError as error:
             if error.status not in _ABSENT:
                 raise
 
-    async def kept(self, logon_id: int | None) -> Credential:
+    async def own(self, logon_id: int | None) -> Credential:
         """A session's own credential: SEC_E_NO_CREDENTIALS (R142)."""
         if logon_id is None:
             raise SecurityError(Status.SEC_E_NO_CREDENTIALS, reason="no_session")

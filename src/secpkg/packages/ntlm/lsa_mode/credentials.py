@@ -48,7 +48,7 @@ class CredentialsHalf(Accounts):
             raise SecurityError(Status.SEC_E_UNKNOWN_CREDENTIALS, reason="not_an_auth_identity")
         if not use & CredentialUse.OUTBOUND:
             return Acquired(CredentialsHandle(use))
-        mine = await self.kept(logon_id)
+        mine = await self.own(logon_id)
         if principal is not None and principal.casefold() not in (
             mine.user.casefold(),
             f"{mine.domain}\\{mine.user}".casefold(),

@@ -81,7 +81,7 @@ class InitiateHalf(CredentialsHalf):
         if credential.nobody or requirements & _NULL_SESSION:
             done, token = state.receive_as_nobody(request.token)
         else:
-            own = credential.own if credential.own is not None else await self.kept(credential.logon_id)
+            own = credential.own if credential.own is not None else await self.own(credential.logon_id)
             done, token = state.receive(
                 request.token,
                 own,

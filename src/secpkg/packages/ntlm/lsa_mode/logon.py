@@ -61,6 +61,7 @@ class LogonHalf(SubauthenticationHalf, AcceptHalf):
         self.pending: dict[int, msv1_0.UserInfo] = {}
         """Logons that the authority has not admitted yet, and some that it never did."""
         self.cache = LogonCache()
+        self.kept = set()
 
     async def logon_user_ex2(self, call: Call, request: LogonRequest) -> LogonResult | LogonRefused:
         """LsaApLogonUserEx2. STATUS_LOGON_FAILURE for every proof that does not hold, STATUS_INVALID_LOGON_TYPE (R57),
@@ -178,7 +179,7 @@ class LogonHalf(SubauthenticationHalf, AcceptHalf):
             )  # fmt: skip
             if request.logon_type in _KEEPS:
                 try:
-                    await self.keep(logon_id, credential_of(auth.account_name, auth.domain_name, password))
+                    await self.keep(logon_id, credential_of(auth.account_name, auth.domain_name, password), new=True)
                 except BaseException:
                     await self.authority.delete_logon_session(logon_id)  # R45
                     raise
@@ -222,7 +223,8 @@ class LogonHalf(SubauthenticationHalf, AcceptHalf):
     async def logon_terminated(self, logon_id: int) -> None:
         """LsaApLogonTerminated: drops what is kept for the session (R94)."""
         self.sessions.pop(logon_id, None)
-        await self.forget(logon_id)
+        if logon_id in self.kept:
+            await self.forget(logon_id)
 
 
 def _logon_in(request: LogonRequest) -> msv1_0.Logon:

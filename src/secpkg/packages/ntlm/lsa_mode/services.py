@@ -120,7 +120,7 @@ class ServicesHalf(LogonHalf):
         if len(request.challenge_to_client) != msv1_0.CHALLENGE_LENGTH:
             raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason="challenge_length")
         _require_session(call, request.logon_id)
-        return respond(await self.kept(request.logon_id), request.challenge_to_client, call)
+        return respond(await self.own(request.logon_id), request.challenge_to_client, call)
 
     async def _enumerate_users(self, call: Call, request: msv1_0.EnumerateUsers) -> msv1_0.EnumeratedUsers:
         """MsV1_0EnumerateUsers."""
