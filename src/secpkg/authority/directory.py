@@ -133,7 +133,7 @@ class PackageDirectory:
     def at_work(self, package_id: int) -> PackageEntry:
         """The package with this id if it may still finish what it has begun: also while it is draining."""
         entry = self._entries.get(package_id)
-        if entry is not None and (entry.state == "loaded" or entry.state == "draining"):
+        if entry is not None and entry.state in ("loaded", "draining"):
             return entry
         return self.in_service(package_id)
 

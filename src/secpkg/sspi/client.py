@@ -92,7 +92,8 @@ class Client(BlockingParty):
     credentials are used; with ``credential`` a handle made before; else the default ones, of the logon session whose
     access token this thread presents. ``target`` names the peer, ``channel_bindings`` the channel (R233).
     ``requirements`` are ISC_REQ_*; without them, `secpkg.sspi.party.DEFAULT_REQUIREMENTS`, and of these MUTUAL_AUTH
-    only where the package announces it. ``authority`` is an address (``unix:/path``, ``embedded:``) or an object such as ``LabAuthority``.
+    only where the package announces it. ``authority`` is an address (``unix:/path``, ``embedded:``) or an object such
+    as ``LabAuthority``.
 
     Raises SecurityError: SEC_E_SECPKG_NOT_FOUND, SEC_E_NO_AUTHENTICATING_AUTHORITY, SEC_E_NO_CREDENTIALS.
     """

@@ -35,7 +35,8 @@ from secpkg.kit.check.target import Given, Target
 from secpkg.kit.check.watch import Judge, Watch
 from secpkg.runtime.embedded import LocalLink, LocalPort
 from secpkg.runtime.inbox import is_inbox
-from secpkg.runtime.modules import ModuleDescription, describe as described_module
+from secpkg.runtime.modules import ModuleDescription
+from secpkg.runtime.modules import describe as described_module
 from secpkg.testing.clock import FrozenClock
 from secpkg.testing.lab import LabAuthority
 

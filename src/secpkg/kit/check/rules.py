@@ -47,7 +47,7 @@ def results(
     exempt: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[RuleResult, ...]:
     """Every rule with its outcome. ``tried`` are the rules of the probes that were asked for. An ``exempt`` rule does
-    not apply, for its author's reason, where it is one that a wire protocol may decide; for any other it counts nothing.
+    not apply, for its author's reason, where a wire protocol may decide it; for any other it counts nothing.
     """
     by_rule: dict[str, list[Finding]] = {}
     for finding in findings:

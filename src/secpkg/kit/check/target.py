@@ -8,7 +8,7 @@ its users in another way (a key file, a card) ships a module ``secpkg_check`` in
         ...
         return Given(client=Credentials(principal="alice", data=b"/path"), other=Credentials(...))
 
-A package whose wire protocol is older than the rules says there too what the wire decides, and why; the report shows it::
+A package whose wire protocol is older than the rules says there what the wire decides, and the report shows it::
 
     EXEMPT = {"R217": "the counter of RFC ... is on the wire, and the application's number is not"}
 """

@@ -188,7 +188,9 @@ def _crossed(alice: Parties, bob: Parties) -> Iterator[str]:
         by_server, other = two.tokens[place]
         mine: list[bytes] = []
 
-        def exchanged(number: int, token: bytes, at: int = place, other: bytes = other) -> bytes:
+        def exchanged(
+            number: int, token: bytes, at: int = place, other: bytes = other, mine: list[bytes] = mine
+        ) -> bytes:
             mine.append(token)
             return other if number == at else token
 
