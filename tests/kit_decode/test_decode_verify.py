@@ -130,8 +130,7 @@ def test_the_vectors_of_the_document(vector: dict[str, str]) -> None:
 
 
 def stranger(side: str, **options: Any) -> Any:
-    make = {"client": spnego.client, "server": spnego.server}[side]
-    return make(
+    return getattr(spnego, side)(
         hostname="server",
         service="HTTP",
         protocol="negotiate",
