@@ -14,7 +14,7 @@ from tests.kit_decode.samples import ntlm, samples, spnego
 from tests.protocols.ntlm_pair import ALICE, exchange
 
 from secpkg.cli.__main__ import cli
-from secpkg.kit.decode.given import MAX_INPUT, MAX_TOKENS
+from secpkg.kit.decode.given import MAX_INPUT, MAX_TOKENS, MAX_TOTAL
 from secpkg.protocols.ntlm import Protection, Role
 from secpkg.protocols.ntlm.challenge import Challenge
 from secpkg.protocols.ntlm.flags import UNICODE
@@ -135,7 +135,7 @@ def test_two_secrets_exclude_each_other(run: Run) -> None:
 def test_what_cannot_be_read_ends_in_two_lines(run: Run, tmp_path: Path) -> None:
     for arguments, said in (
         (["nothing!"], "argument 1: neither hex nor base64"),
-        (["00"] * (MAX_TOKENS + 1), f"more than {MAX_TOKENS} tokens"),
+        (["00"] * (MAX_TOKENS + 1), f"more than {MAX_TOKENS} tokens or {MAX_TOTAL} bytes"),
     ):
         result = run(*arguments)
         assert result.exit_code == 1 and result.stdout == ""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import struct
 
 import pytest
 from tests.kit_decode.finding import find, names, notes, read
-from tests.kit_decode.samples import BINDING, ntlm, vectors
+from tests.kit_decode.samples import BINDING, VECTORS, ntlm, vectors
 from tests.protocols.ntlm_pair import recorded
 
 from secpkg.protocols.ntlm import AvFlag, AvId, NegotiateFlag
@@ -126,6 +127,32 @@ def test_what_is_in_order_is_not_odd() -> None:
     for leg in ("negotiate", "challenge"):
         assert notes(read(ntlm()[leg])) == []
     assert notes(read(ntlm()["authenticate"])) == ["the initiator does not trust its target name"]
+
+
+SAID = {
+    "malformed": ("are due and", "no known format", "the token is empty", "MessageType is", "no field claims"),
+    "unexpected_message": ("",),
+    "field_out_of_range": ("behind the message",),
+    "field_overlap": ("the payload field overlaps",),
+    "field_misaligned": ("at an odd offset, or of an odd length",),
+    "character_set_missing": ("neither UNICODE nor OEM",),
+    "text_malformed": ("not utf-16-le", "characters that do not print"),
+    "av_end_missing": ("MsvAvEOL is missing",),
+    "av_pair_truncated": ("behind the list",),
+    "av_pair_length": ("the value of", "not utf-16-le", "Size is not that"),
+    "av_pair_duplicate": ("an identifier stands twice",),
+    "lm_response": ("no NT response",),
+    "response_malformed": ("are due and", "is always 1"),
+}
+"""What is said of a message that the parser refuses, by the parser's reason."""
+NEGATIVE = json.loads((VECTORS / "negative.json").read_text())["vectors"]
+
+
+@pytest.mark.parametrize("vector", NEGATIVE, ids=lambda vector: vector["name"])
+def test_what_the_parser_refuses_is_seen_to_be_odd(vector: dict[str, str]) -> None:
+    report = read(bytes.fromhex(vector["message"]))
+    said = [*notes(report), *(fault.what for _, fault in report.faults)]
+    assert any(part in one for one in said for part in SAID[vector["outcome"]]), said
 
 
 def test_flags_that_nobody_asked_for() -> None:

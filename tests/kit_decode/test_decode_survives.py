@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.kit_decode.samples import samples
+from tests.kit_decode.finding import everything
+from tests.kit_decode.samples import negoex_message, samples
+from tests.protocols.ntlm_pair import ALICE
 
 from secpkg.contract.decoder import Field
 from secpkg.kit.decode import Report, decode
-from secpkg.kit.decode.given import Given
+from secpkg.kit.decode.given import Given, Unreadable
 from secpkg.kit.decode.show import lines, plain
-from secpkg.kit.decode.tree import MAX_DEPTH, MAX_NODES
+from secpkg.kit.decode.tree import MAX_DEPTH, MAX_NODES, MAX_SHOWN
 
-ALICE = bytes(range(16))
 WHOLE = {
     "NTLM: negotiate": (32,),
     "TLS: ccs": (6,),
@@ -35,7 +38,7 @@ def look(field: Field, size: int, depth: int = 0) -> int:
 
 
 def read(token: bytes) -> Report:
-    report = decode([Given(token, "sample")], nt_hash=ALICE)
+    report = decode([Given(token, "sample")], nt_hash=ALICE.nt_hash)
     assert look(report.tokens[0].tree, len(token)) <= MAX_NODES
     return report
 
@@ -122,3 +125,22 @@ def test_no_bomb_of_fields() -> None:
     assert [fault.what for _, fault in report.faults] == ["too many fields: the rest is not shown"]
     many = b"\xa1\x83\x01\x86\xa3\x30\x83\x01\x86\x9e" + b"\xa0\0" * 50_000
     assert any(fault.what.startswith("too many") for _, fault in read(many[: 5 + 0x186A3]).faults)
+
+
+def test_no_bomb_of_bytes() -> None:
+    """NegoEx points at bytes: many extensions may point at the same megabyte, and many messages at one another."""
+    count, size = 3000, 1 << 20
+    nego = bytes(32) + struct.pack("<QIHHIHH", 0, 0, 0, 0, 96, count, 0)
+    extensions = struct.pack("<III", 1, 0, size - 100) * count
+    report = read(negoex_message(0, 0, nego, (extensions + bytes(size))[: size - 96]))
+    assert any(fault.what.startswith("too many") for _, fault in report.faults)
+    held = sum(len(field.value) for field in everything(report.tokens[0].tree) if isinstance(field.value, bytes))
+    assert held <= MAX_SHOWN
+    inner = bytes(16) + struct.pack("<II", 0, 1 << 16)
+    report = read(b"".join(negoex_message(5, n, inner, b"") for n in range(500)))
+    assert report.faults
+
+
+def test_many_tokens_are_bounded_together() -> None:
+    with pytest.raises(Unreadable):
+        decode(Given(bytes(1 << 20), "token") for _ in range(5))

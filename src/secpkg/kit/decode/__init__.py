@@ -13,7 +13,7 @@ import msgspec
 from secpkg.contract.decoder import Decoder, Fault, Field
 from secpkg.kit.decode.compare import compare
 from secpkg.kit.decode.formats import top
-from secpkg.kit.decode.given import MAX_TOKENS, Given, Unreadable
+from secpkg.kit.decode.given import MAX_TOKENS, MAX_TOTAL, Given, Unreadable
 from secpkg.kit.decode.seen import Context
 from secpkg.kit.decode.tree import Node, Span, Stop
 from secpkg.kit.decode.verify import Check, verify
@@ -58,13 +58,15 @@ def decode(
 ) -> Report:
     """The trees of a conversation. With `nt_hash` (16 bytes) proofs are checked and protected messages opened.
 
-    `package` reads what no built-in format knows. `Unreadable` for more than 256 tokens.
+    `package` reads what no built-in format knows. `Unreadable` for more than 256 tokens or 4 MiB.
     """
     context = Context(package=package, package_name=package_name)
     read: list[tuple[Given, Node, str, str]] = []
+    total = 0
     for number, given in enumerate(tokens, 1):
-        if number > MAX_TOKENS:
-            raise Unreadable(f"more than {MAX_TOKENS} tokens")
+        total += len(given.data)
+        if number > MAX_TOKENS or total > MAX_TOTAL:
+            raise Unreadable(f"more than {MAX_TOKENS} tokens or {MAX_TOTAL} bytes")
         context.token, context.sender = number, given.sender
         try:
             node = Node(context.budget, "token", 0, len(given.data))

@@ -19,6 +19,8 @@ MAX_INPUT: Final = 1 << 20
 """Bytes of one argument, file or standard input."""
 MAX_TOKENS: Final = 256
 """Tokens of one conversation."""
+MAX_TOTAL: Final = 4 << 20
+"""Bytes of the tokens of one conversation."""
 
 _HEADER: Final = re.compile(
     r"(?:(proxy-)?(authorization|authenticate)|(www-authenticate)|(authentication-info)):", re.I
@@ -98,4 +100,4 @@ def of_bytes(data: bytes, source: str, *, raw: bool = False) -> list[Given]:
     return tokens
 
 
-__all__ = ["MAX_INPUT", "MAX_TOKENS", "Given", "Unreadable", "of_bytes", "of_line"]
+__all__ = ["MAX_INPUT", "MAX_TOKENS", "MAX_TOTAL", "Given", "Unreadable", "of_bytes", "of_line"]

@@ -51,7 +51,7 @@ def recognise(data: bytes) -> bool:
 def read(context: Context, node: Node, span: Span) -> None:
     """Show the messages of a token."""
     while span.left():
-        if not SIGNATURE.startswith(span.rest()[: len(SIGNATURE)]):
+        if not SIGNATURE.startswith(span.peek(len(SIGNATURE))):
             trailing(node, span)
             return
         message = node.add("MESSAGE", span.at, span.left())

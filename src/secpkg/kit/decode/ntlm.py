@@ -61,7 +61,9 @@ def recognise(data: bytes) -> bool:
 
 def read(context: Context, node: Node, span: Span) -> None:
     """Show an NTLM message, which fills `span`."""
-    start, raw = span.at, span.rest()
+    start = span.at
+    # One byte more than a message may have shows that it is longer, to whoever parses it.
+    raw = span.peek(MAX_MESSAGE + 1)
     span.octets(node, "Signature", len(SIGNATURE)).value = SIGNATURE.decode()
     number = span.number(node, "MessageType", 4)
     kind = _TYPES.get(number)
@@ -198,7 +200,7 @@ def _payload(node: Node, span: Span, start: int, places: list[_Place] | tuple[_P
         part = node.add(place.name, start + place.offset, end - place.offset)
         window = Span(span.data, start + place.offset, start + end, cut=end - place.offset < place.length)
         with contain(part):
-            _value(part, window, met)
+            _value(part, window, place, met)
     if reached < total:
         node.add("trailing bytes", start + reached, total - reached, span.data[start + reached : span.end]).note(
             "trailing bytes: no field claims them"
@@ -206,7 +208,7 @@ def _payload(node: Node, span: Span, start: int, places: list[_Place] | tuple[_P
     span.at = span.end
 
 
-def _value(part: Node, window: Span, met: FlagsMet) -> None:
+def _value(part: Node, window: Span, place: _Place, met: FlagsMet) -> None:
     if part.name == "TargetInfo":
         av_pairs(part, window, met, acceptor=True)
     elif part.name == "NtChallengeResponse":
@@ -217,8 +219,8 @@ def _value(part: Node, window: Span, met: FlagsMet) -> None:
         part.value = window.rest()
     else:
         encoding = code_page(met.flags, oem=met.oem)
-        if encoding == "utf-16-le" and window.left() & 1:
-            part.note("Unicode text of an odd length")
+        if encoding == "utf-16-le" and (window.left() | place.offset) & 1:
+            part.note("Unicode text at an odd offset, or of an odd length")
         text(part, window.rest(), encoding)
 
 

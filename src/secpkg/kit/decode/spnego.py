@@ -99,7 +99,7 @@ _NEG_TOKEN_RESP: Final = sequence(
 
 def read(context: Context, node: Node, span: Span) -> None:
     """Show a framed token, or a NegotiationToken without a frame."""
-    if span.rest()[:1] == _FRAME:
+    if span.peek(1) == _FRAME:
         _framed(context, node, span)
         return
     _negotiation(context, node, span)

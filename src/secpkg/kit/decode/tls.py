@@ -29,7 +29,7 @@ def read(context: Context, node: Node, span: Span) -> None:
     """Show the records of a token."""
     encrypted = False
     while span.left():
-        if not recognise(span.rest()[:3]) and span.left() >= 3:
+        if not recognise(span.peek(3)) and span.left() >= 3:
             trailing(node, span)
             return
         record = node.add("TLSRecord", span.at, span.left())

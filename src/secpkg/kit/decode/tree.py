@@ -3,7 +3,8 @@
 A reader for display differs from a parser that decides: it must go on where the parser refuses, say where each thing
 stands, and end at a fault with everything before it. So a node is attached to its parent before its content is
 read, `Stop` ends the reading of one node (`contain`), and its siblings go on. Offsets are absolute: all spans are
-windows of the same bytes. What the input could blow up is bounded here once: depth and number of nodes.
+windows of the same bytes. What the input could blow up is bounded here once: the depth and the number of nodes, and
+the bytes that they hold, because some formats can point at the same bytes many times.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ MAX_DEPTH: Final = 48
 """Levels of a tree; also what bounds the recursion of the readers, each level of which makes a node."""
 MAX_NODES: Final = 20_000
 """Nodes of all trees of one conversation."""
+MAX_SHOWN: Final = 32 << 20
+"""Bytes and characters that all nodes of one conversation hold."""
 
 Value = str | int | bytes | None
 
@@ -32,18 +35,26 @@ class Stop(Exception):
 
 
 class Budget:
-    """How many nodes may still be made."""
+    """How many nodes may still be made, and how many bytes they may still hold."""
 
-    __slots__ = ("left",)
+    __slots__ = ("left", "octets")
 
-    def __init__(self, nodes: int = MAX_NODES) -> None:
-        self.left = nodes
+    def __init__(self) -> None:
+        self.left = MAX_NODES
+        self.octets = MAX_SHOWN
+
+    def spend(self, octets: int) -> bool:
+        """Whether so many bytes may still be held; then they are."""
+        if octets > self.octets:
+            return False
+        self.octets -= octets
+        return True
 
 
 class Node:
     """A field that is being read."""
 
-    __slots__ = ("budget", "children", "depth", "fault", "length", "meaning", "name", "notes", "offset", "value")
+    __slots__ = ("_value", "budget", "children", "depth", "fault", "length", "meaning", "name", "notes", "offset")
 
     def __init__(self, budget: Budget, name: str, offset: int, length: int, depth: int = 0) -> None:
         if depth > MAX_DEPTH:
@@ -56,17 +67,28 @@ class Node:
         self.offset = offset
         self.length = length
         self.depth = depth
-        self.value: Value = None
+        self._value: Value = None
         self.meaning = ""
         self.notes: list[str] = []
         self.children: list[Node] = []
         self.fault: Fault | None = None
 
+    @property
+    def value(self) -> Value:
+        """What stands here; `Stop` where all nodes together would hold too much."""
+        return self._value
+
+    @value.setter
+    def value(self, value: Value) -> None:
+        if isinstance(value, bytes | str) and not self.budget.spend(len(value)):
+            raise Stop(self.offset, "too many bytes: these are not shown")
+        self._value = value
+
     def add(self, name: str, offset: int, length: int, value: Value = None, meaning: str = "") -> Node:
         """A new part of this field."""
         child = Node(self.budget, name, offset, length, self.depth + 1)
-        child.value, child.meaning = value, meaning
         self.children.append(child)
+        child.value, child.meaning = value, meaning
         return child
 
     def note(self, text: str) -> None:
@@ -114,6 +136,10 @@ class Span:
     def rest(self) -> bytes:
         """The bytes that are not read yet, without reading them."""
         return self.data[self.at : self.end]
+
+    def peek(self, length: int) -> bytes:
+        """As many of the next bytes, or fewer where there are fewer, without reading them."""
+        return self.data[self.at : min(self.at + length, self.end)]
 
     def take(self, name: str, length: int) -> bytes:
         """The next `length` bytes; `Stop` where there are fewer."""
@@ -168,6 +194,8 @@ def text(node: Node, raw: bytes, encoding: str) -> None:
     except UnicodeDecodeError:
         node.value = raw.decode(encoding, "replace")
         node.note(f"not {encoding}")
+    if not str(node.value).isprintable():
+        node.note("characters that do not print, and may be meant to deceive")
 
 
 def trailing(node: Node, span: Span, name: str = "trailing bytes") -> None:
@@ -176,4 +204,4 @@ def trailing(node: Node, span: Span, name: str = "trailing bytes") -> None:
         span.octets(node, name, span.left()).note("trailing bytes: nothing announces them")
 
 
-__all__ = ["MAX_DEPTH", "MAX_NODES", "Budget", "Node", "Span", "Stop", "contain", "text", "trailing"]
+__all__ = ["MAX_DEPTH", "MAX_NODES", "MAX_SHOWN", "Budget", "Node", "Span", "Stop", "contain", "text", "trailing"]

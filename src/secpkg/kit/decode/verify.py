@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from secpkg.kit.decode.seen import Context, NtlmMessage, Protected
-from secpkg.kit.decode.tree import Span
+from secpkg.kit.decode.tree import Span, contain
 from secpkg.protocols.ntlm.acceptor import check_v1, check_v2
 from secpkg.protocols.ntlm.authenticate import SESSION_KEY_SIZE, Authenticate
 from secpkg.protocols.ntlm.challenge import Challenge
@@ -228,12 +228,13 @@ def _protected(context: Context, event: Protected, opener: _Opener | None) -> Ch
         opened, how = signed, "signed"
     role, clear = opened
     at = event.start + SIGNATURE_SIZE
-    part = event.node.add("in clear", at, len(clear), clear, _as_text(clear))
-    if event.inside is not None and how == "sealed":
-        # RC4 keeps lengths: in its place in the token, the clear text has the offsets of the sealed one.
-        whole = event.data[:at] + clear + event.data[event.end :]
-        part.value, part.meaning = None, ""
-        event.inside(context, part, Span(whole, at, event.end))
+    with contain(event.node):
+        part = event.node.add("in clear", at, len(clear))
+        if event.inside is not None and how == "sealed":
+            # RC4 keeps lengths: in its place in the token, the clear text has the offsets of the sealed one.
+            event.inside(context, part, Span(event.data[:at] + clear + event.data[event.end :], at, event.end))
+        else:
+            part.value, part.meaning = clear, _as_text(clear)
     return Check(event.token, event.name, HOLDS, f"{how} by the {role.value}")
 
 
