@@ -9,11 +9,19 @@ import json
 import ssl
 import struct
 from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 from uuid import UUID
 
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from spnego._asn1 import (
     TagClass,
     TypeTagNumber,
@@ -59,6 +67,13 @@ def vectors() -> list[dict[str, str]]:
     for path in sorted(VECTORS.glob("ntlmv*.json")):
         found += json.loads(path.read_text())["vectors"]
     return [one for one in found if "authenticate_message" in one]
+
+
+@cache
+def strangers() -> list[dict[str, str]]:
+    """Recorded handshakes of WinPR, gss-ntlmssp, ntlm_auth and pyspnego."""
+    found: list[dict[str, str]] = json.loads((VECTORS / "strangers.json").read_text())["vectors"]
+    return found
 
 
 def explicit(number: int, content: bytes) -> bytes:
@@ -111,7 +126,7 @@ def kerberos() -> Mapping[str, bytes]:
             3: principal(2, "krbtgt", "EXAMPLE.COM"),
             5: time("20370913024805Z"),
             7: pack_asn1_integer(0x12345678),
-            8: pack_asn1_sequence([pack_asn1_integer(18), pack_asn1_integer(23), pack_asn1_integer(-133)]),
+            8: pack_asn1_sequence([pack_asn1_integer(18), pack_asn1_integer(23), pack_asn1_integer(24)]),
             9: pack_asn1_sequence([fields({0: pack_asn1_integer(20), 1: pack_asn1_octet_string(b"CLIENT          ")})]),
         }
     )
@@ -220,23 +235,43 @@ def credssp() -> Mapping[str, bytes]:
     }
 
 
+def certificate(directory: Path) -> Path:
+    """A certificate for nobody and its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "server.example.com")])
+    begin = datetime(2024, 1, 1, tzinfo=UTC)
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    made = builder.serial_number(1).not_valid_before(begin).not_valid_after(begin + timedelta(days=9000))
+    pem = made.sign(key, SHA256()).public_bytes(Encoding.PEM)
+    pem += key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path = directory / "certificate.pem"
+    path.write_bytes(pem)
+    return path
+
+
 @cache
 def tls() -> Mapping[str, bytes]:
-    """What OpenSSL sends first, and an alert; the ServerHello is of a server that agrees to TLS 1.2 alone."""
-    first = {}
-    for name, newest in (("ClientHello", ssl.TLSVersion.TLSv1_3), ("ClientHello 1.2", ssl.TLSVersion.TLSv1_2)):
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.maximum_version = newest
-        context.set_alpn_protocols(["h2", "http/1.1"])
-        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        connection = context.wrap_bio(incoming, outgoing, server_hostname="server.example.com")
-        try:
-            connection.do_handshake()
-        except ssl.SSLWantReadError:
-            pass
-        first[name] = outgoing.read()
+    """The first flights of OpenSSL, of both sides, an alert, and what comes behind a ChangeCipherSpec."""
+    found = {}
+    for name, version in (("1.3", ssl.TLSVersion.TLSv1_3), ("1.2", ssl.TLSVersion.TLSv1_2)):
+        client, server = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        client.maximum_version = version
+        for context in (client, server):
+            context.set_alpn_protocols(["h2", "http/1.1"])
+        with TemporaryDirectory() as directory:
+            server.load_cert_chain(certificate(Path(directory)))
+        to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+        ours = client.wrap_bio(to_client, to_server, server_hostname="server.example.com")
+        theirs = server.wrap_bio(to_server, to_client, server_side=True)
+        for connection in (ours, theirs):
+            with suppress(ssl.SSLWantReadError):
+                connection.do_handshake()
+            if connection is ours:
+                found[f"client's flight {name}"] = to_server.read()
+                to_server.write(found[f"client's flight {name}"])
+        found[f"server's flight {name}"] = to_client.read()
     return {
-        **first,
+        **found,
         "alert": bytes.fromhex("1503030002") + b"\x02\x28",
         "ccs": bytes.fromhex("140303000101 1603030004aabbccdd"),
     }
@@ -254,6 +289,9 @@ def samples() -> Mapping[str, bytes]:
         "TLS": tls(),
     }
     found = {f"{group}: {name}": token for group, tokens in groups.items() for name, token in tokens.items()}
+    for vector in strangers():
+        if vector["name"] in ("WinPR, bound", "gss-ntlmssp", "ntlm_auth"):
+            found[f"{vector['name']}: NTLM"] = bytes.fromhex(vector["authenticate_message"])
     for vector in vectors():
         found[f"{vector['name']}: challenge"] = bytes.fromhex(vector["challenge_message"])
         found[f"{vector['name']}: authenticate"] = bytes.fromhex(vector["authenticate_message"])

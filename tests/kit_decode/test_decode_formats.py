@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ssl
+from typing import Any
 
 import pytest
-from spnego._asn1 import pack_asn1_general_string, pack_asn1_integer, pack_asn1_octet_string
+from cryptography import x509
+from spnego._asn1 import pack_asn1_general_string, pack_asn1_integer, pack_asn1_octet_string, unpack_asn1
 from spnego._credssp_structures import NegoData, TSRequest
+from spnego._kerberos import KerberosV5Msg
 from spnego._spnego import NegState, NegTokenInit, NegTokenResp
-from tests.kit_decode.finding import find, names, notes, read
+from tests.kit_decode.finding import everything, find, names, notes, read
 from tests.kit_decode.samples import (
     KRB5_OID,
     NEGOEX_OID,
@@ -35,9 +38,8 @@ FORMATS = {"NTLM": "NTLM", "SPNEGO": "SPNEGO", "NegoEx": "NegoEx", "CredSSP": "C
 def test_the_format_is_known_by_the_bytes(name: str) -> None:
     group, _, kind = name.partition(": ")
     expected = {"framed AP-REQ": "GSS-API", "MIC token": "Kerberos message", "Wrap token": "Kerberos message"}.get(kind)
-    assert read(samples()[name]).tokens[0].format == (
-        expected or FORMATS.get(group) or ("NTLM" if "NLMP" in group else "Kerberos")
-    )
+    other = "NTLM" if "NLMP" in group or kind == "NTLM" else "Kerberos"
+    assert read(samples()[name]).tokens[0].format == (expected or FORMATS.get(group) or other)
 
 
 def test_spnego_with_what_is_in_it() -> None:
@@ -128,7 +130,8 @@ def test_kerberos() -> None:
     assert [part.value for part in find(report, "cname").fields[1].fields] == ["alice"]
     assert find(report, "till").meaning == "2037-09-13T02:48:05Z"
     assert find(report, "padata-type").meaning == "PA-PAC-REQUEST"
-    assert [part.meaning for part in find(report, "etype").fields] == ["aes256-cts-hmac-sha1-96", "rc4-hmac", ""]
+    etypes = [part.meaning for part in find(report, "etype").fields]
+    assert etypes == ["aes256-cts-hmac-sha1-96", "rc4-hmac", "rc4-hmac-exp"]
     report = read(kerberos()["KRB-ERROR"])
     assert find(report, "error-code").meaning == "KDC_ERR_PREAUTH_REQUIRED"
     report = read(kerberos()["framed AP-REQ"])
@@ -138,6 +141,28 @@ def test_kerberos() -> None:
     assert find(read(kerberos()["Wrap token"]), "Flags").meaning == "Sealed, AcceptorSubkey"
     without = application(15, fields({0: pack_asn1_integer(5), 1: pack_asn1_integer(15)}))
     assert notes(read(without)) == ["enc-part is missing"]
+
+
+def test_kerberos_is_what_a_stranger_reads() -> None:
+    """pyspnego's reader has tables of its own."""
+    for name in ("AS-REQ", "TGS-REQ", "AS-REP", "AP-REQ", "KRB-ERROR"):
+        theirs: Any = KerberosV5Msg.unpack(unpack_asn1(unpack_asn1(kerberos()[name])[0].b_data)[0])
+        report = read(kerberos()[name])
+        assert find(report, "msg-type").value == int(theirs.MESSAGE_TYPE)
+        if name.endswith("S-REQ"):
+            body = theirs.req_body
+            assert find(report, "nonce").value == body.nonce
+            assert find(report, "realm").value == body.realm.decode()
+            assert [part.value for part in find(report, "etype").fields] == [int(one) for one in body.etype]
+            strings = find(report, "sname").fields[1].fields
+            assert [part.value for part in strings] == [part.decode() for part in body.sname.value]
+        if name == "KRB-ERROR":
+            assert find(report, "error-code").value == int(theirs.error_code)
+            assert find(report, "susec").value == theirs.susec
+            assert find(report, "e-text").value == theirs.e_text.decode()
+        if name in ("AS-REP", "AP-REQ"):
+            assert find(report, "realm").value == theirs.ticket.realm.decode()
+            assert find(report, "cipher").value == theirs.ticket.enc_part.cipher
 
 
 def test_negoex() -> None:
@@ -176,7 +201,7 @@ def test_a_ticket_alone_is_no_request_of_credssp() -> None:
 
 
 def test_tls() -> None:
-    report = read(tls()["ClientHello"])
+    report = read(tls()["client's flight 1.3"])
     assert find(report, "host_name").value == "server.example.com"
     assert [part.value for part in find(report, "application_layer_protocol_negotiation").fields] == ["h2", "http/1.1"]
     assert "TLS 1.3" in [part.meaning for part in find(report, "supported_versions").fields]
@@ -187,10 +212,18 @@ def test_tls() -> None:
     report = read(tls()["alert"])
     assert (find(report, "level").meaning, find(report, "description").meaning) == ("fatal", "handshake_failure")
     assert find(read(tls()["ccs"]), "encrypted").length == 4
+    report = read(tls()["server's flight 1.3"])
+    assert find(report, "selected_version").meaning == "TLS 1.3" and "encrypted" in names(report)
+    report = read(tls()["server's flight 1.2"])
+    messages = ["server_hello", "certificate", "server_key_exchange", "server_hello_done"]
+    assert [name for name in dict.fromkeys(names(report)) if name in messages] == messages
+    certificate = next(f for f in everything(report.tokens[0].tree) if f.name == "certificate" and not f.fields)
+    assert isinstance(certificate.value, bytes)
+    assert x509.load_der_x509_certificate(certificate.value).subject.rfc4514_string() == "CN=server.example.com"
 
 
 def test_handshake_messages_over_records_are_said_to_be() -> None:
-    hello = tls()["ClientHello"]
+    hello = tls()["client's flight 1.3"]
     body = hello[5:]
     split = b"".join(b"\x16\x03\x01" + len(part).to_bytes(2, "big") + part for part in (body[:100], body[100:]))
     report = read(split)

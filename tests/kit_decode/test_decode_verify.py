@@ -10,7 +10,7 @@ import pytest
 import spnego
 from spnego._credssp_structures import NegoData, TSRequest
 from tests.kit_decode.finding import everything, find, read, results
-from tests.kit_decode.samples import CREDENTIALS, vectors
+from tests.kit_decode.samples import CREDENTIALS, strangers, vectors
 from tests.protocols.ntlm_pair import ALICE, exchange, recorded
 
 from secpkg.protocols.ntlm import DEFAULT_REQUEST, Datagram, Initiator, Protection, Role, nt_hash
@@ -127,6 +127,16 @@ def test_the_vectors_of_the_document(vector: dict[str, str]) -> None:
     proof = (2, "NTProofStr" if "nt_proof" in vector else "NTLM_RESPONSE", "holds")
     assert proof in results(report)
     assert clear(report, 3) == bytes.fromhex(vector["plaintext"])
+
+
+@pytest.mark.parametrize("vector", strangers(), ids=lambda vector: vector["name"])
+def test_recorded_strangers(vector: dict[str, str]) -> None:
+    tokens = [bytes.fromhex(vector[f"{leg}_message"]) for leg in ("negotiate", "challenge", "authenticate")]
+    message = [bytes.fromhex(vector["message"])] * bool(vector["message"])
+    report = read(*tokens, *message, nt_hash=nt_hash(vector["password"]))
+    mic = "holds" if vector["has_mic"] else "not checked"
+    assert results(report) == [HELD[0], (3, "MIC", mic), *[(4, "message", "holds")] * bool(message)]
+    assert not message or clear(report, 4) == bytes.fromhex(vector["clear"])
 
 
 def stranger(side: str, **options: Any) -> Any:
