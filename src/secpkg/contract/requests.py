@@ -69,27 +69,30 @@ class ForeignAwait(SecurityError):
         return rebuild, (SecurityError, *rest)
 
 
+_ASKING: Final = 0
+_PARKED: Final = 1
+_ANSWERED: Final = 2
+
+
 class _Resume:
     """The resume function of one request; see the top of this file."""
 
-    __slots__ = ("_ask", "_coroutine", "_done", "answered", "error", "parked", "value")
+    __slots__ = ("_ask", "_coroutine", "_done", "error", "state", "value")
+
+    value: object
+    error: BaseException | None
 
     def __init__(self, coroutine: Coroutine[object, object, object], ask: Ask, done: Done) -> None:
         self._coroutine = coroutine
         self._ask = ask
         self._done = done
-        self.answered = False
-        self.parked = False
-        self.value: object = None
-        self.error: BaseException | None = None
+        self.state = _ASKING
 
     def __call__(self, value: object, error: BaseException | None) -> None:
-        if self.answered:
-            return
-        self.answered = True
-        if self.parked:
+        state, self.state = self.state, _ANSWERED
+        if state is _PARKED:
             drive(self._coroutine, self._ask, self._done, value, error)
-        else:
+        elif state is _ASKING:
             self.value, self.error = value, error
 
 
@@ -134,11 +137,11 @@ def go_on(coroutine: Coroutine[object, object, object], ask: Ask, done: Done, re
                 error = SecurityError(Status.SEC_E_INTERNAL_ERROR, reason=f"host_raised_{type(failed).__name__}")
                 error.__cause__ = failed
             if value is not PARKED:
-                resume.answered = True
-            elif resume.answered:
+                resume.state = _ANSWERED
+            elif resume.state is _ANSWERED:
                 value, error = resume.value, resume.error
             else:
-                resume.parked = True
+                resume.state = _PARKED
                 return
         try:
             request = coroutine.send(value) if error is None else coroutine.throw(error)

@@ -63,7 +63,7 @@ class PackageCall(Message, frozen=True):
     client_buffer_base: int = 0
 
 
-class LsaResult(Message, frozen=True):
+class LsaResult(Message, frozen=True, tag="r"):
     """Answer to `LsaCall`; the value is typed by the function's signature."""
 
     id: int
@@ -130,7 +130,7 @@ class LoadFailed(Message, frozen=True):
     reason: str
 
 
-class LsaCall(Message, frozen=True):
+class LsaCall(Message, frozen=True, tag="l"):
     """A package calls an LSA function. ``channel`` is the application channel whose call it works for and ``call`` that
     call's number in this worker; without a channel, ``call`` is the `PackageCall` that it works for, 0 for none.
     """

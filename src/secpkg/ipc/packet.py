@@ -35,10 +35,10 @@ _GONE: Final = frozenset(
 _SHORTAGE: Final = frozenset({errno.ENOBUFS, errno.ENOMEM, errno.ETOOMANYREFS})
 # Plain numbers: members of an IntFlag are combined by Python functions.
 _FLAGS: Final = int(socket.MSG_NOSIGNAL)
-_CLOEXEC: Final = int(socket.MSG_CMSG_CLOEXEC)
+CLOEXEC: Final = int(socket.MSG_CMSG_CLOEXEC)
 _DATA_CUT: Final = int(socket.MSG_TRUNC)
 _FDS_CUT: Final = int(socket.MSG_CTRUNC)
-_CUT: Final = _DATA_CUT | _FDS_CUT
+CUT: Final = _DATA_CUT | _FDS_CUT
 
 
 def buffer() -> memoryview:
@@ -120,8 +120,13 @@ def receive(sock: socket.socket, into: memoryview, max_fds: int) -> tuple[bytes,
     next one is whole.
     """
     size, ancillary, flags = _receive_message(sock, into, ancillary_size(max_fds))
-    if size and not ancillary and size <= MAX_FRAME and not flags & _CUT:
-        return into[:size].tobytes(), NO_FDS
+    return taken(size, ancillary, flags, into, max_fds)
+
+
+def taken(
+    size: int, ancillary: list[tuple[int, int, bytes]], flags: int, into: memoryview, max_fds: int
+) -> tuple[bytes, OwnedFds]:
+    """What recvmsg put there, as `receive` gives it."""
     fds = OwnedFds(received(ancillary)) if ancillary else NO_FDS
     if size > MAX_FRAME or flags & _DATA_CUT:
         fds.close()
@@ -137,7 +142,7 @@ def receive(sock: socket.socket, into: memoryview, max_fds: int) -> tuple[bytes,
 def _receive_message(sock: socket.socket, into: memoryview, room: int) -> tuple[int, list[tuple[int, int, bytes]], int]:
     for last in (False, True):
         try:
-            return sock.recvmsg_into((into,), room, _CLOEXEC)[:3]
+            return sock.recvmsg_into((into,), room, CLOEXEC)[:3]
         except BlockingIOError:
             raise
         except OSError as error:

@@ -30,7 +30,7 @@ from typing import Final
 
 from . import packet
 from .errors import ChannelBroken, ChannelClosed, ResourceShortage
-from .rights import NO_FDS, OwnedFds, duplicate
+from .rights import NO_FDS, OwnedFds, ancillary_size, duplicate
 
 FRAMES_A_TURN: Final = 8
 STUCK_FRAMES: Final = 64
@@ -45,9 +45,11 @@ _REST: Final = 0.1
 _EVENTS: Final = 256
 
 _IN: Final = select.EPOLLIN | select.EPOLLRDHUP
+_READABLE: Final = int(select.EPOLLIN)
 _OUT: Final = select.EPOLLOUT
 _NOSIGNAL: Final = int(socket.MSG_NOSIGNAL)
 _GONE: Final = select.EPOLLHUP | select.EPOLLERR
+_LIMIT: Final = packet.MAX_FRAME
 
 
 class Timer:
@@ -112,6 +114,7 @@ class Peer:
     """
 
     __slots__ = (
+        "_buffer",
         "_fd",
         "_finishing",
         "_loop",
@@ -119,6 +122,8 @@ class Peer:
         "_queue",
         "_queued",
         "_recv",
+        "_recvmsg",
+        "_room",
         "_send",
         "_sock",
         "_streak",
@@ -133,9 +138,12 @@ class Peer:
         self._loop = loop
         self._sock = sock
         self._fd = sock.fileno()
+        self._buffer = loop._buffer
         self._recv = sock.recv_into
+        self._recvmsg = sock.recvmsg_into
         self._send = sock.send
         self._max_fds = max_fds
+        self._room = ancillary_size(max_fds)
         self._weight = weight
         self._streak = 0
         self._queue: deque[tuple[bytes, OwnedFds]] | None = None
@@ -180,7 +188,7 @@ class Peer:
 
         To a peer that is gone it is dropped. FrameRefused; ResourceShortage, where the frame was dropped too.
         """
-        if self._queue is None and not fds and 0 < len(data) <= packet.MAX_FRAME:
+        if self._queue is None and not fds and 0 < len(data) <= _LIMIT:
             try:
                 self._send(data, _NOSIGNAL)
                 return
@@ -203,6 +211,7 @@ class Peer:
             self.close()
             return
         self._finishing = True
+        self._streak = _STREAK
         self._loop._epoll.modify(self._fd, _OUT)
 
     def close(self) -> None:
@@ -221,6 +230,14 @@ class Peer:
             self._loop._report(self, error)
 
     def _ready(self, events: int) -> None:
+        if events == _READABLE and self._streak < _STREAK:
+            self._streak += 1
+            self._read()
+        else:
+            self._attend(events)
+
+    def _attend(self, events: int) -> None:
+        """What is not one frame of a peer that takes its own: it keeps `_streak` up where a turn is not to read."""
         if events & _OUT:
             self._flush()
         if self._fd < 0:
@@ -229,8 +246,8 @@ class Peer:
             if events & _GONE:
                 self.close()
             return
-        self._streak += 1
-        if self._streak <= _STREAK:
+        if self._streak < _STREAK:
+            self._streak += 1
             self._read()
             return
         for _ in range(self._weight):
@@ -242,9 +259,9 @@ class Peer:
 
     def _read(self) -> bool:
         """Take one frame; False where there is none."""
-        buffer = self._loop._buffer
         if self._max_fds:
-            return self._read_with_fds(buffer)
+            return self._read_with_fds()
+        buffer = self._buffer
         try:
             size = self._recv(buffer)
         except BlockingIOError:
@@ -254,25 +271,31 @@ class Peer:
             return True
         except OSError as error:
             raise packet.named(error) from error
-        if 0 < size <= packet.MAX_FRAME:
+        if 0 < size <= _LIMIT:
             self.on_frame(buffer[:size].tobytes(), NO_FDS)
             return True
         if size:
-            raise ChannelBroken(f"a frame of more than {packet.MAX_FRAME} bytes")
+            raise ChannelBroken(f"a frame of more than {_LIMIT} bytes")
         self.close()
         return False
 
-    def _read_with_fds(self, buffer: memoryview) -> bool:
+    def _read_with_fds(self) -> bool:
+        buffer = self._buffer
         try:
-            data, fds = packet.receive(self._sock, buffer, self._max_fds)
+            size, ancillary, flags, _address = self._recvmsg((buffer,), self._room, packet.CLOEXEC)
         except BlockingIOError:
             return False
+        except ConnectionResetError:
+            return True
+        except OSError as error:
+            raise packet.named(error) from error
+        if not ancillary and 0 < size <= _LIMIT and not flags & packet.CUT:
+            self.on_frame(buffer[:size].tobytes(), NO_FDS)
+            return True
+        data, fds = packet.taken(size, ancillary, flags, buffer, self._max_fds)
         if not data:
             self.close()
             return False
-        if fds is NO_FDS:
-            self.on_frame(data, fds)
-            return True
         try:
             self.on_frame(data, fds)
         finally:
@@ -305,12 +328,14 @@ class Peer:
         if len(self._queue) > LOST_FRAMES or self._queued > LOST_BYTES:
             # Not here: the handler that sends does not expect its peer to vanish under it.
             self._stuck = True
+            self._streak = _STREAK
             self._loop._epoll.modify(self._fd, 0)
             self._loop.call_soon(self.close)
             return
         stuck = len(self._queue) > STUCK_FRAMES or self._queued > STUCK_BYTES
         if stuck != self._stuck or len(self._queue) == 1:
             self._stuck = stuck
+            self._streak = _STREAK
             self._loop._epoll.modify(self._fd, _OUT if stuck or self._finishing else _OUT | _IN)
 
     def _flush(self) -> None:
@@ -359,6 +384,7 @@ class Loop:
         self.clock = clock
         self._on_error = on_error
         self._epoll = select.epoll()
+        self._poll = self._epoll.poll
         self._watched: dict[int, Peer | Source] = {}
         self._buffer = packet.buffer()
         self._soon: deque[Callable[[], object]] = deque()
@@ -408,18 +434,10 @@ class Loop:
         """One turn: what was called for, timers that are due, then every descriptor that is ready. Waits `timeout`
         seconds at most.
         """
-        soon = self._soon
-        for _ in range(len(soon)):
-            self._guarded(soon.popleft())
-        if self._timers:
-            self._run_timers()
-            if self._timers:
-                left = max(0.0, self._timers[0][0] - self.clock())
-                timeout = left if timeout is None else min(left, timeout)
-        if soon:
-            timeout = 0
+        if self._soon or self._timers:
+            timeout = self._due(timeout)
         watched = self._watched
-        for fd, events in self._epoll.poll(timeout, _EVENTS):
+        for fd, events in self._poll(timeout, _EVENTS):
             target = watched.get(fd)
             # Closed earlier in this turn. (A number that was given out again meanwhile finds nothing to read, and
             # waits.)
@@ -456,6 +474,21 @@ class Loop:
         with contextlib.suppress(BlockingIOError):
             # A counter that is full wakes too.
             os.eventfd_write(self._wake, 1)
+
+    def _due(self, timeout: float | None) -> float | None:
+        """Call what was called for and what is due; how long the turn may wait then."""
+        soon = self._soon
+        for _ in range(len(soon)):
+            self._guarded(soon.popleft())
+        if self._timers:
+            when, _order, timer = self._timers[0]
+            left = when - self.clock()
+            if left <= 0 or timer.call is None:
+                self._run_timers()
+                left = self._timers[0][0] - self.clock() if self._timers else left
+            if self._timers and (timeout is None or left < timeout):
+                timeout = left if left > 0 else 0.0
+        return 0 if soon else timeout
 
     def _run_timers(self) -> None:
         now = self.clock()

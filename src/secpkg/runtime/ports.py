@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Protocol
+from itertools import islice
+from typing import Final, Protocol
 
 import msgspec
 
@@ -95,12 +96,13 @@ class Events(msgspec.Struct, frozen=True):
     lsa_call: LsaCalls
 
 
+_KEPT: Final = 64
+
+
 class Legs:
     """The origins of the calls that an application makes into a module on one channel: one per call, so that what
-    OpenSamUser opened in a leg is found by its next LSA function. The newest `KEPT` are kept.
+    OpenSamUser opened in a leg is found by its next LSA function. The newest `_KEPT` are kept, and up to as many more.
     """
-
-    KEPT = 64
 
     __slots__ = ("_origins", "caller", "connection")
 
@@ -111,12 +113,17 @@ class Legs:
 
     def origin(self, package_id: int, call: int) -> Origin:
         """The origin of one call."""
-        origin = self._origins.get(call)
+        origins = self._origins
+        origin = origins.get(call)
         if origin is None or origin.package_id != package_id:
-            if len(self._origins) >= self.KEPT:
-                self._origins.pop(next(iter(self._origins))).scratch.end()
-            origin = self._origins[call] = Origin(package_id, self.connection, self.caller)
+            if len(origins) >= 2 * _KEPT:
+                self._forget()
+            origin = origins[call] = Origin(package_id, self.connection, self.caller)
         return origin
+
+    def _forget(self) -> None:
+        for call in [*islice(self._origins, _KEPT)]:
+            self._origins.pop(call).scratch.end()
 
     def end(self) -> None:
         """The channel is gone: what its calls left open is released."""

@@ -95,7 +95,11 @@ class _Control(Peer):
         self._worker = worker
 
     def on_frame(self, data: bytes, fds: OwnedFds) -> None:
-        self._worker.on_report(_decode_report(data))
+        report = _decode_report(data)
+        if type(report) is LsaCall:
+            self._worker.traffic.lsa_call(self, report)
+        else:
+            self._worker.on_report(report)
 
     def on_close(self) -> None:
         self._worker.on_death(self)
@@ -130,7 +134,7 @@ class WorkerPort:
         self._ready = False
         self._stopping = False
         self._stopped: Callable[[], None] | None = None
-        self._traffic = Traffic(first_package_id, events.lsa_call)
+        self.traffic = Traffic(first_package_id, events.lsa_call)
         self._queued: list[Callable[[BaseException | None], None]] = []
         self._deaths: list[float] = []
         self._timer: Timer | None = None
@@ -240,7 +244,7 @@ class WorkerPort:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        calls, channels = self._traffic.abandon()
+        calls, channels = self.traffic.abandon()
         for function, resume in calls:
             resume(None, SecurityError(Status.SEC_E_INTERNAL_ERROR, reason=f"worker_died_in_{function}"))
         for number in channels:
@@ -330,15 +334,12 @@ class WorkerPort:
     ) -> object:
         if self._control is None or not self._ready:
             raise SecurityError(Status.SEC_E_INTERNAL_ERROR, reason="worker_not_running")
-        return self._traffic.package_call(self._control, target, function, arguments, resume)
+        return self.traffic.package_call(self._control, target, function, arguments, resume)
 
     def on_report(self, report: Report) -> None:
-        """A message from the worker."""
-        traffic = self._traffic
-        if isinstance(report, LsaCall):
-            if self._control is not None:
-                traffic.lsa_call(self._control, report)
-        elif isinstance(report, PackageResult | PackageFailed):
+        """A message from the worker that is no `LsaCall`."""
+        traffic = self.traffic
+        if isinstance(report, PackageResult | PackageFailed):
             traffic.answered(report)
         elif isinstance(report, Loaded):
             self._ready = True
@@ -372,7 +373,7 @@ class WorkerPort:
                 opened(None, error or SecurityError(Status.SEC_E_INTERNAL_ERROR, reason="worker_not_running"))
                 return
             try:
-                ours = self._traffic.open(self._control, number, caller, connection, self.limits.descriptors)
+                ours = self.traffic.open(self._control, number, caller, connection, self.limits.descriptors)
             except SecurityError as refused:
                 opened(None, refused)
             else:
@@ -390,7 +391,7 @@ class WorkerPort:
             self._queued.append(begin)
 
     def close_channel(self, number: int) -> None:
-        if self._traffic.close(number) and self._control is not None:
+        if self.traffic.close(number) and self._control is not None:
             self._control.send(encode(Abandon(number)))
 
     def drain(self, package_id: int) -> None:
@@ -413,7 +414,7 @@ class WorkerPort:
         return {
             "pid": None if process is None else process.pid,
             "restarts": self.restarts,
-            "channels": len(self._traffic.channels),
+            "channels": len(self.traffic.channels),
         }
 
 

@@ -38,6 +38,8 @@ from secpkg.runtime.ports import Legs, LsaCalls
 
 OWN_DESCRIPTORS: Final = 64
 """Descriptors of a worker that are not for channels."""
+_PACKAGES: Final = 64
+_NIL: Final = msgspec.Raw(encode(None))
 
 
 class Traffic:
@@ -105,33 +107,32 @@ class Traffic:
 
     def lsa_call(self, control: Peer, call: LsaCall) -> None:
         """Answer an LSA function, now or when its coroutine has."""
-        number = call.id
+        number, function = call.id, call.function
 
         def done(value: object, error: BaseException | None) -> None:
-            if control.closed:
-                return
-            if error is None:
-                try:
-                    control.send(encode(LsaResult(number, msgspec.Raw(encode(value)))))
-                except FrameRefused:
-                    control.send(encode(LsaFailed(number, Status.STATUS_INTERNAL_ERROR, reason="answer_too_large")))
-            elif isinstance(error, SecurityError):
-                control.send(encode(LsaFailed(number, error.status, error.substatus, error.reason)))
-            else:
-                control.send(encode(LsaFailed(number, Status.STATUS_INTERNAL_ERROR)))
-                raise error
+            if not control.closed:
+                _answer(control, number, value, error)
 
         try:
-            origin = self._origin(call)
-            signature = LSA_SIGNATURES.get(call.function)
+            legs = self.channels.get(call.channel)
+            package = call.package
+            if legs is None:
+                origin = self._origin(call)
+            elif self._first_package_id <= package < self._first_package_id + _PACKAGES:
+                origin = legs.origin(package, call.call)
+            else:
+                raise _not_its_own()
+            signature = LSA_SIGNATURES.get(function)
             if signature is None:
                 raise SecurityError(Status.STATUS_NOT_IMPLEMENTED, reason="no_such_lsa_function")
-            value = self._lsa_calls(origin, call.function, signature.decode_arguments(call.arguments), done)
+            value = self._lsa_calls(origin, function, signature.decode_arguments(call.arguments), done)
         except SecurityError as error:
-            done(None, error)
-        else:
-            if value is not PARKED:
-                done(value, None)
+            _answer(control, number, None, error)
+            return
+        if value is None:
+            control.send(encode(LsaResult(number, _NIL)))
+        elif value is not PARKED:
+            _answer(control, number, value, None)
 
     def caller_of(self, report: Traced) -> ClientInfo | None:
         """For whom an observed call was: by its channel or its call."""
@@ -141,23 +142,17 @@ class Traffic:
         return None if known is None or known[1].connection is None else known[1].call
 
     def _origin(self, call: LsaCall) -> Origin:
+        """Of a call that is for no channel of an application."""
         if call.channel:
-            channel = self.channels.get(call.channel)
-            if channel is None:
-                raise SecurityError(Status.STATUS_NO_SECURITY_CONTEXT, reason="channel_is_gone")
-            self._own(call.package)
-            return channel.origin(call.package, call.call)
+            raise SecurityError(Status.STATUS_NO_SECURITY_CONTEXT, reason="channel_is_gone")
         if call.call:
             known = self._calls.get(call.call)
             if known is None or known[1].package_id != call.package:
                 raise SecurityError(Status.STATUS_NO_SECURITY_CONTEXT, reason="call_is_over")
             return known[1]
-        self._own(call.package)
+        if not self._first_package_id <= call.package < self._first_package_id + _PACKAGES:
+            raise _not_its_own()
         return Origin(call.package, None, ClientInfo(0, os.getuid(), os.getgid()))
-
-    def _own(self, package_id: int) -> None:
-        if not self._first_package_id <= package_id < self._first_package_id + 64:
-            raise SecurityError(Status.STATUS_ACCESS_DENIED, reason="package_of_another_module")
 
     # --- channels --------------------------------------------------------------------------------------------------
 
@@ -201,3 +196,20 @@ class Traffic:
         if len(self.channels) >= share and sum(legs.caller.uid == uid for legs in self.channels.values()) >= share:
             return "quota_channels"
         return ""
+
+
+def _answer(control: Peer, number: int, value: object, error: BaseException | None) -> None:
+    if error is None:
+        try:
+            control.send(encode(LsaResult(number, msgspec.Raw(encode(value)))))
+        except FrameRefused:
+            control.send(encode(LsaFailed(number, Status.STATUS_INTERNAL_ERROR, reason="answer_too_large")))
+    elif isinstance(error, SecurityError):
+        control.send(encode(LsaFailed(number, error.status, error.substatus, error.reason)))
+    else:
+        control.send(encode(LsaFailed(number, Status.STATUS_INTERNAL_ERROR)))
+        raise error
+
+
+def _not_its_own() -> SecurityError:
+    return SecurityError(Status.STATUS_ACCESS_DENIED, reason="package_of_another_module")

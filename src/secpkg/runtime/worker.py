@@ -160,25 +160,29 @@ class Authority(Peer):
 
     def on_frame(self, data: bytes, fds: OwnedFds) -> None:
         worker = self._worker
-        worker.stamp()
+        worker.page[0] = monotonic()
         try:
-            self._obey(_decode_control(data), fds)
+            message = _decode_control(data)
+            if type(message) is LsaResult:
+                function, resume = self._waiting.pop(message.id)
+                try:
+                    value = LSA_SIGNATURES[function].decode_result(message.value)
+                except SecurityError as refused:
+                    resume(None, refused)
+                else:
+                    resume(value, None)
+            else:
+                self._obey(message, fds)
         except Exception as error:
             _complain(self, error)
             os._exit(1)  # what the authority believes of this worker no longer holds
-        worker.unstamp()
+        if worker.forked:
+            os._exit(1)
+        worker.page[0] = 0.0
 
     def _obey(self, message: Control, fds: OwnedFds) -> None:
         worker = self._worker
-        if isinstance(message, LsaResult):
-            function, resume = self._waiting.pop(message.id)
-            try:
-                value = LSA_SIGNATURES[function].decode_result(message.value)
-            except SecurityError as error:
-                resume(None, error)
-            else:
-                resume(value, None)
-        elif isinstance(message, LsaFailed):
+        if isinstance(message, LsaFailed):
             _function, resume = self._waiting.pop(message.id)
             resume(None, _failure(message))
         elif isinstance(message, Adopt):

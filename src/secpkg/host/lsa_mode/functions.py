@@ -21,10 +21,10 @@ _DISPATCH: Final = frozenset(
 
 
 def _function(signature: Signature) -> Callable[..., Request[object]]:
-    name, bind = signature.name, signature.bind
+    name, bind, count = signature.name, signature.bind, len(signature.parameters)
 
     def call(_table: object, *args: object, **kwargs: object) -> Request[object]:
-        return Request(name, bind(args, kwargs))
+        return Request(name, args if len(args) == count and not kwargs else bind(args, kwargs))
 
     call.__name__ = name
     return call

@@ -46,14 +46,13 @@ class Leg(Running):
         received: int,
         told: StepDone,
     ) -> None:
-        # What `Running` does, without a call: this is made for every leg.
+        # What `Running` does, without a call: this is made for every leg. There is no `_done`: see `_end`, `at_end`.
         self.surroundings = surroundings
         self.package = package
         self.channel = app.number
         self.call_id = surroundings.calls
         self.call = call
         self.audited = None
-        self._done = ignore
         self.event = None if surroundings.observer is None else self.begun(name)
         self.removes = removes
         self.app = app

@@ -7,8 +7,8 @@ package identity comes from the channel and never from an argument (lock 4).
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Coroutine
+from time import monotonic
 from types import CoroutineType
 from typing import Final, Protocol
 
@@ -125,7 +125,7 @@ class Surroundings:
     def call(self, caller: ClientInfo, attributes: CallAttribute = CallAttribute(0)) -> Call:  # noqa: B008 - immutable
         """A `Call` that begins now."""
         self.calls += 1
-        return Call(caller, self.clock(), self.entropy, time.monotonic() + self.timeout, attributes)
+        return Call(caller, self.clock(), self.entropy, monotonic() + self.timeout, attributes)
 
     def holdings(self, package: HostedPackage) -> Holdings:
         """What a package holds of this host."""
@@ -190,7 +190,7 @@ class Running:
 
     def begun(self, function: str) -> TraceEvent:
         """The event of a call that begins now."""
-        event = TraceEvent("package", function, self.package.info.name, self.channel, time.monotonic())
+        event = TraceEvent("package", function, self.package.info.name, self.channel, monotonic())
         event.call = self.call_id
         return event
 
@@ -225,7 +225,14 @@ class Running:
 
     def ask(self, request: Request[object], resume: Resume) -> object:
         """Answer what the coroutine awaits: here, or by the authority."""
-        function = request.function
+        function, surroundings = request.function, self.surroundings
+        if function in _NOTED or function in LOCAL_FUNCTIONS or surroundings.observer is not None:
+            return self._ask_noting(function, request, resume)
+        return surroundings.link.ask(
+            self.package.package_id, self.channel, self.call_id, function, request.arguments, resume
+        )
+
+    def _ask_noting(self, function: str, request: Request[object], resume: Resume) -> object:
         if function in LOCAL_FUNCTIONS:
             return answer_here(self, function, request.arguments, resume)
         surroundings = self.surroundings
@@ -292,7 +299,7 @@ class Running:
 
     def ended(self, event: TraceEvent, error: BaseException | None) -> None:
         """Note on the event how long the call took, and how it failed."""
-        event.seconds = time.monotonic() - event.start
+        event.seconds = monotonic() - event.start
         if error is not None:
             event.failed(error)
 
@@ -349,7 +356,7 @@ class _Observed:
 
     def tell(self, error: BaseException | None) -> None:
         event = self._event
-        event.seconds = time.monotonic() - event.start
+        event.seconds = monotonic() - event.start
         if error is not None:
             event.failed(error)
         self._observer(event)
