@@ -18,7 +18,7 @@ Watcher = Callable[[PackageEvent, "PackageEntry"], None]
 
 MAX_PACKAGE_NAME: Final = 127
 _ALIASES: Final = {MSV1_0_PACKAGE_NAME.casefold(): "ntlm"}
-"""The documents give one package two names, one for logons and one for contexts (docs/adr/0021)."""
+"""The documents give one package two names, one for logons and one for contexts (docs/adr/0022)."""
 """Bytes of a package name (R87)."""
 
 _HOLDS_NAME: Final = frozenset({"loaded", "quarantined"})

@@ -1,7 +1,7 @@
 """The messages of MSV1_0 (ntsecapi.h): what LsaLogonUser and LsaCallAuthenticationPackage carry to the package.
 
 Each is a value with ``pack`` and ``unpack``; on the way it is one MessagePack array that begins with the name of the
-documented structure, in place of the C layout with pointers into itself (docs/adr/0021). Hashes and responses are
+documented structure, in place of the C layout with pointers into itself (docs/adr/0022). Hashes and responses are
 bytes, times UTC seconds, `NEVER` for never. What a structure of the documents has for the caller's bookkeeping only
 (lengths, counts, MessageType) is in the form.
 

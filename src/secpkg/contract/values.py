@@ -112,7 +112,7 @@ class PackageParameters(Value, frozen=True):
 
     ``seed`` has no counterpart in the documents: a package derives from it what an unknown user is shown (a salt), so
     that unknown and known users look alike (lock 9 of the design). ``settings`` is what the operator wrote for the
-    module, the counterpart of its key under Lsa; what it does not understand, a package refuses (docs/adr/0021).
+    module, the counterpart of its key under Lsa; what it does not understand, a package refuses (docs/adr/0022).
     """
 
     _secrets = ("seed",)

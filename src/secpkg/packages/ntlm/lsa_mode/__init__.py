@@ -30,7 +30,7 @@ class Ntlm(ServicesHalf):
     )  # fmt: skip
 
     async def initialize_package(self, package_id: int, dispatch: LsaDispatchTable) -> str:
-        """LsaApInitializePackage. MSV1_0's own name is an alias that the authority keeps (docs/adr/0021)."""
+        """LsaApInitializePackage. MSV1_0's own name is an alias that the authority keeps (docs/adr/0022)."""
         return self.info.name
 
 
