@@ -203,6 +203,7 @@ class Authority(Peer):
         elif isinstance(message, Stop):
             worker.stop()
         else:
+            assert isinstance(message, LoadModule)
             worker.load(message, fds.take(0))
 
     def on_close(self) -> None:

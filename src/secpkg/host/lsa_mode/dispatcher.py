@@ -194,6 +194,7 @@ class Dispatcher:
         if not credential_handle and not handle:
             raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="both_handles_null")  # R151
         context = channel.contexts.get(handle)
+        credential: Credential | None
         if (
             context is not None
             and context.phase is _PARTIAL
