@@ -115,6 +115,12 @@ def test_der_that_cannot_be_read_is_a_fault_with_its_place(what: str) -> None:
         assert find(read(token), "responseToken").value == b"x", "what is beside it is read"
 
 
+def test_of_elements_that_are_cut_off_the_outermost_says_so() -> None:
+    for size in (40, 60, 80):
+        cut = [fault.what for _, fault in read(spnego()["NegTokenInit"][:size]).faults if "is cut off" in fault.what]
+        assert cut == [f"[APPLICATION 0] is cut off: {len(spnego()['NegTokenInit']) - size} bytes are missing"]
+
+
 def test_object_identifiers() -> None:
     assert oid_text(bytes.fromhex("2b06010401823702020a")) == NTLM_OID
     assert oid_text(bytes.fromhex("2b06010401823702021e")) == NEGOEX_OID
@@ -178,6 +184,10 @@ def test_negoex() -> None:
     far = negoex()["meta data"]
     far = far[:56] + b"\xff\xff\xff\xff" + far[60:]
     assert any("behind the message" in fault.what for _, fault in read(far).faults)
+    for total in (0, 39):
+        short = negoex()["meta data"][:20] + total.to_bytes(4, "little") + negoex()["meta data"][24:]
+        said = f"cbMessageLength is {total}, and the header alone is 40 bytes"
+        assert [(fault.offset, fault.what) for _, fault in read(short).faults] == [(20, said)]
     many = negoex()["nego"][:84] + b"\xff\xff" + negoex()["nego"][86:]
     assert any(fault.what.startswith("65535 elements") for _, fault in read(many).faults)
 
@@ -198,6 +208,13 @@ def test_credssp() -> None:
 def test_a_ticket_alone_is_no_request_of_credssp() -> None:
     other = fields({1: pack_asn1_octet_string(b"x"), 2: pack_asn1_general_string("x"), 0: pack_asn1_integer(1)})
     assert read(other).tokens[0].format == "" and read(other).faults
+
+
+def test_der_of_no_known_format_is_shown_by_its_tags() -> None:
+    report = read(fields({1: pack_asn1_octet_string(b"x"), 2: pack_asn1_integer(5)}))
+    assert names(report) == ["token", "SEQUENCE", "[1]", "OCTET STRING", "[2]", "INTEGER"]
+    assert [fault.what for _, fault in report.faults] == ["no known format begins like this"]
+    assert names(read(b"\x30\x05abc")) == ["token"] and read(b"\x30\x05abc").tokens[0].tree.value == b"\x30\x05abc"
 
 
 def test_tls() -> None:

@@ -101,6 +101,17 @@ def test_a_message_that_does_not_hold_leaves_the_next_its_chance() -> None:
     assert results(report)[-1] == (4, "message", "does not hold")
 
 
+def test_a_session_key_of_another_length_is_none() -> None:
+    seen, client, _ = conversation()
+    short = seen[2][:52] + b"\x0f\0\x0f\0" + seen[2][56:-1]
+    report = read(*seen[:2], short, sealed(client, b"one"), nt_hash=HASH)
+    assert results(report) == [
+        HELD[0],
+        (3, "session key", "does not hold"),
+        (4, "message", "not checked"),
+    ]
+
+
 def test_datagrams_come_in_any_order() -> None:
     seen: list[bytes] = []
 

@@ -21,7 +21,7 @@ from secpkg.kit.decode.tree import Node, Span, Stop, contain, text, trailing
 
 SEQUENCE: Final = 0x30
 _CONTEXT: Final = 0xA0
-_CONSTRUCTED: Final = 0x20
+CONSTRUCTED: Final = 0x20
 _CLASSES: Final = ("UNIVERSAL", "APPLICATION", "", "PRIVATE")
 _UNIVERSAL: Final = {
     0x01: "BOOLEAN",
@@ -136,7 +136,7 @@ def one(context: Context, node: Node, span: Span, kind: Kind) -> None:
 
 def dump(context: Context, node: Node, tlv: Tlv) -> None:
     """Show what has no name here by its tags."""
-    if not tlv.identifier & _CONSTRUCTED:
+    if not tlv.identifier & CONSTRUCTED:
         node.value = tlv.content.rest()
         return
     while tlv.content.left():
@@ -303,6 +303,7 @@ GENERAL_STRING: Final = string(0x1B, "utf-8")
 
 __all__ = [
     "ANYTHING",
+    "CONSTRUCTED",
     "GENERAL_STRING",
     "INTEGER",
     "OCTETS",

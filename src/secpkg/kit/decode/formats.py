@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from secpkg.kit.decode import credssp, kerberos, negoex, ntlm, ntlm_signature, spnego, tls
+from secpkg.kit.decode import credssp, der, kerberos, negoex, ntlm, ntlm_signature, spnego, tls
 from secpkg.kit.decode.package import ask
 from secpkg.kit.decode.seen import Context
 from secpkg.kit.decode.tree import Node, Span, contain
@@ -54,9 +54,22 @@ def top(context: Context, node: Node, span: Span) -> str:
             name = context.package_name
             ask(context, node, span)
         else:
-            node.value = span.rest()
             node.fail(span.at, "the token is empty" if not span.left() else _UNKNOWN)
+            _unknown(context, node, span)
     return name
+
+
+def _unknown(context: Context, node: Node, span: Span) -> None:
+    """Bytes; or, where they are one whole element of DER, what can be seen of it without knowing what it means."""
+    with contain(Node(context.budget, "", span.at, 0)):
+        whole = der.element(Span(span.data, span.at, span.end))
+        if whole.identifier & der.CONSTRUCTED and whole.content.end == span.end and not whole.missing:
+            part = node.add(whole.label, whole.at, whole.length)
+            der.place(part, whole)
+            with contain(part):
+                der.dump(context, part, whole)
+            return
+    node.value = span.rest()
 
 
 def nested(context: Context, node: Node, span: Span) -> None:
