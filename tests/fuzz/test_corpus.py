@@ -13,7 +13,7 @@ from secpkg.protocols.ntlm import Reason, Rejected
 @pytest.mark.parametrize("target", TARGETS)
 def test_the_corpus_keeps_every_promise(target: str) -> None:
     kept = corpus.inputs(target)
-    assert len(kept) > 10
+    assert len(kept) > 5
     for data in kept:
         TARGETS[target](data)
 

@@ -1,139 +1,120 @@
-"""Our two ends, as conversations with strangers want them: the one place that knows through which door they come."""
+"""Our two ends, as conversations with strangers want them: the inbox package NTLM by what an application calls."""
 
 from __future__ import annotations
 
-import os
-import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Final
 
-from tests.strangers.talk import DOMAIN, PASSWORD, TARGET, USER, Refused, Wish
+from tests.strangers.talk import DOMAIN, HOST, PASSWORD, TARGET, USER, Refused, Wish
 
-from secpkg.protocols.ntlm import (
-    Acceptor,
-    AcceptorPolicy,
-    BindingPolicy,
-    Challenged,
-    Channel,
-    ChannelBindings,
-    Credential,
-    Initiator,
-    MicPolicy,
-    NegotiateSent,
-    Presented,
-    Protection,
-    Rejected,
-    Role,
-    Session,
-    Target,
-    TargetInfo,
-    filetime,
-)
+import secpkg
+from secpkg.contract.flags import AscReq, IscReq
+from secpkg.contract.status import SecurityError
+from secpkg.testing import LabAuthority
 
-HASH: Final = Credential.from_password(USER, DOMAIN, PASSWORD).nt_hash
-INFO: Final = TargetInfo("SERVER", DOMAIN, "server.example.com", "example.com", "example.com")
+ISC_SIGN: Final = IscReq.INTEGRITY | IscReq.REPLAY_DETECT | IscReq.SEQUENCE_DETECT
+ASC_SIGN: Final = AscReq.INTEGRITY | AscReq.REPLAY_DETECT | AscReq.SEQUENCE_DETECT
 
 
-def now() -> int:
-    return filetime(time.time())
+@contextmanager
+def refusing() -> Iterator[None]:
+    """What SSPI refuses, as conversations have it: the status, which is all that anybody learns."""
+    try:
+        yield
+    except SecurityError as error:
+        raise Refused(error.status.name) from error
 
 
-class _Ours:
-    def __init__(self, role: Role) -> None:
-        self._session: Session | None = None
-        self._role = role
-        self._protection: Protection | None = None
+class OurEnd:
+    """`secpkg.Client` or `secpkg.Server`."""
+
+    def __init__(self, party: secpkg.Client | secpkg.Server) -> None:
+        self.party: Final = party
 
     @property
     def complete(self) -> bool:
-        return self._session is not None
+        return self.party.complete
 
-    def _protected(self) -> Protection:
-        assert self._session is not None
-        if self._protection is None:
-            self._protection = Protection(self._session, self._role)
-        return self._protection
+    def step(self, token: bytes | None) -> bytes | None:
+        with refusing():
+            return self.party.step(token)
 
     def seal(self, data: bytes) -> bytes:
-        sealed, signature = self._protected().seal(data)
-        return signature + sealed
+        with refusing():
+            return self.party.encrypt(data)
 
     def unseal(self, data: bytes) -> bytes:
-        try:
-            return self._protected().unseal(data[16:], data[:16])
-        except Rejected as rejected:
-            raise Refused(rejected.reason) from rejected
+        with refusing():
+            return self.party.decrypt(data)
 
     def sign(self, data: bytes) -> bytes:
-        return self._protected().sign(data)
+        with refusing():
+            return self.party.sign(data)
 
     def verify(self, data: bytes, signature: bytes) -> None:
-        try:
-            self._protected().verify(data, signature)
-        except Rejected as rejected:
-            raise Refused(rejected.reason) from rejected
+        with refusing():
+            self.party.verify(data, signature)
 
     def session_key(self) -> bytes | None:
-        return None if self._session is None else self._session.exported_session_key
+        with refusing():
+            return self.party.session_key
 
 
-class OurInitiator(_Ours):
-    def __init__(self, wish: Wish) -> None:
-        super().__init__(Role.INITIATOR)
-        assert wish.password is not None
-        self._credential = Credential.from_password(wish.user, wish.domain, wish.password)
-        self._bindings = ChannelBindings(wish.bindings).hash() if wish.bindings else None
-        self._target = Target(wish.target)
-        self._sent: NegotiateSent | None = None
+class Ours:
+    """Authorities that know Alice, and ends in them; closed together."""
 
-    def step(self, token: bytes | None) -> bytes | None:
-        if token is None:
-            self._sent, negotiate = Initiator(workstation="CLIENT").start()
-            return negotiate
-        assert self._sent is not None
-        try:
-            done, authenticate = self._sent.receive(
-                token, self._credential, entropy=os.urandom(24), now=now(), target=self._target, bindings=self._bindings
-            )
-        except Rejected as rejected:
-            raise Refused(rejected.reason) from rejected
-        self._session = done.session
-        return authenticate
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._labs: dict[tuple[bool, bool], LabAuthority] = {}
 
+    def close(self) -> None:
+        self._stack.close()
 
-class OurAcceptor(_Ours):
-    def __init__(self, wish: Wish, *, require_bindings: bool, promised_mic: bool) -> None:
-        super().__init__(Role.ACCEPTOR)
-        bindings = BindingPolicy.REQUIRE if require_bindings else BindingPolicy.WHEN_SUPPORTED
-        mic = MicPolicy.WHEN_PROMISED if promised_mic else MicPolicy.WHEN_ABLE
-        self._acceptor = Acceptor(target=INFO, policy=AcceptorPolicy(bindings=bindings, mic=mic))
-        hashes = (ChannelBindings(wish.bindings).hash(),) if wish.bindings else ()
-        self._channel = Channel(hashes, frozenset({TARGET, "host/server.example.com"}))
-        self._challenged: Challenged | None = None
+    def refusals(self) -> list[str]:
+        """The reasons of logons that were refused, as the audit record has them."""
+        records = [record for lab in self._labs.values() for record in lab.embedded.machine.authority.audit.recent()]
+        return [str(record.claimed["reason"]) for record in records if record.event == "audit_logon"]
 
-    def step(self, token: bytes | None) -> bytes | None:
-        assert token is not None
-        try:
-            if self._challenged is None:
-                self._challenged, challenge = self._acceptor.start(token, server_challenge=os.urandom(8), now=now())
-                return challenge
-            presented = self._challenged.receive(token)
-            assert isinstance(presented, Presented)
-            known = (presented.user.casefold(), presented.domain) == (USER.casefold(), DOMAIN)
-            done = presented.verify(HASH if known else bytes(16), now=now(), channel=self._channel)
-        except Rejected as rejected:
-            raise Refused(rejected.reason) from rejected
-        self._session = done.session
-        return None
+    def _lab(self, require_bindings: bool, promised_mic: bool) -> LabAuthority:
+        """The authority of an operator who has so decided."""
+        key = (require_bindings, promised_mic)
+        if key not in self._labs:
+            settings = {
+                "dns_computer_name": HOST,
+                "channel_bindings": "require" if require_bindings else "when-supported",
+                "mic": "when-promised" if promised_mic else "when-able",
+                "service_names": [TARGET, f"host/{HOST}"],
+            }
+            lab = LabAuthority(domain=DOMAIN, modules=["ntlm"], settings={"ntlm": settings})
+            self._labs[key] = self._stack.enter_context(lab)
+            lab.add_user(USER, password=PASSWORD)
+        return self._labs[key]
 
+    def initiator(self, wish: Wish) -> OurEnd:
+        """Our initiating end."""
+        client = secpkg.Client(
+            "NTLM",
+            username=wish.user,
+            domain=wish.domain,
+            password=wish.password,
+            target=wish.target,
+            channel_bindings=wish.bindings or None,
+            requirements=ISC_SIGN * wish.sign | IscReq.CONFIDENTIALITY * wish.seal,
+            authority=self._lab(False, False),
+        )
+        return OurEnd(self._stack.enter_context(client))
 
-def initiator(wish: Wish) -> OurInitiator:
-    """Our initiating end."""
-    return OurInitiator(wish)
+    def acceptor(self, wish: Wish, *, require_bindings: bool = False, promised_mic: bool = False) -> OurEnd:
+        """Our accepting end. It takes bindings where they are sent, or requires them.
 
-
-def acceptor(wish: Wish, *, require_bindings: bool = False, promised_mic: bool = False) -> OurAcceptor:
-    """Our accepting end, which knows Alice. It takes bindings where they are sent, or requires them.
-
-    With `promised_mic` it asks for a MIC only where one is promised, else of everybody who seems able to make one.
-    """
-    return OurAcceptor(wish, require_bindings=require_bindings, promised_mic=promised_mic)
+        With `promised_mic` it asks for a MIC only where one is promised, else of everybody who seems able to make one.
+        """
+        lab = self._lab(require_bindings, promised_mic)
+        server = secpkg.Server(
+            "NTLM",
+            channel_bindings=wish.bindings or None,
+            requirements=ASC_SIGN * wish.sign | AscReq.CONFIDENTIALITY * wish.seal,
+            authority=lab,
+        )
+        return OurEnd(self._stack.enter_context(server))

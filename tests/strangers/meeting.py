@@ -7,17 +7,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.strangers import ends, peers
+from tests.strangers import peers
+from tests.strangers.ends import Ours
 from tests.strangers.peers import Peer
 from tests.strangers.talk import PASSWORD, USER, End, Wish
 
 
 class Meeting:
-    """``end`` makes a stranger's end in it, ``pair`` a stranger's and ours."""
+    """``end`` makes a stranger's end in it, ``ours`` ours, ``pair`` one of each."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._opened: list[subprocess.Popen[str]] = []
+        self.ours = Ours()
         peers.accounts(folder)
 
     def __enter__(self) -> Self:
@@ -26,6 +28,7 @@ class Meeting:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.ours.close()
         peers.close(self._opened)
 
     def end(self, peer: Peer, wish: Wish) -> End:
@@ -51,6 +54,6 @@ class Meeting:
         if side == "initiator":
             theirs = self.end(peer, Wish(side=side, user=user, password=password, bindings=bindings))
             wish = Wish(side="acceptor", bindings=there)
-            return theirs, ends.acceptor(wish, require_bindings=require, promised_mic=not peer.mic)
-        ours = ends.initiator(Wish(side="initiator", user=user, password=password, bindings=bindings))
+            return theirs, self.ours.acceptor(wish, require_bindings=require, promised_mic=not peer.mic)
+        ours = self.ours.initiator(Wish(side="initiator", user=user, password=password, bindings=bindings))
         return ours, self.end(peer, Wish(side=side, bindings=there))
