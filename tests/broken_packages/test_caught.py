@@ -18,6 +18,8 @@ from secpkg.kit.check.probes import load
 from secpkg.kit.check.run import check
 
 _EVERY: Final = 12
+_HANGS: Final = {"HangsOnGarbage": 4.0, "SleepsOnFailure": 4.0}
+"""Seconds after which what never comes back is cut off."""
 
 
 def _each() -> Sequence[object]:
@@ -44,7 +46,8 @@ def _judge(fault: Fault, report: Report) -> None:
 def test_a_planted_fault_is_caught_under_its_rule(fault: Fault) -> None:
     """By the probes that try this rule, and as nothing that it is not."""
     probes = [one.name for one in load() if fault.rule in one.rules]
-    _judge(fault, check(fault.make(), quick=True, only=probes or ("loading",)))
+    limit = _HANGS.get(fault.name, 20.0)
+    _judge(fault, check(fault.make(), quick=True, only=probes or ("loading",), limit=limit))
 
 
 @pytest.mark.slow

@@ -33,6 +33,7 @@ SHARE: Final = 10.0
 """Seconds for the first look at the module, before the first probe."""
 _QUICK: Final = 20.0
 """Seconds that a probe has with ``quick``."""
+_PATIENCE: Final = 600.0
 
 
 def check(
@@ -43,10 +44,12 @@ def check(
     only: Iterable[str] = (),
     hooks: str | None = None,
     isolate: bool = True,
+    limit: float = _PATIENCE,
     progress: Progress | None = None,
 ) -> Report:
     """Try the rules on a module. ``only`` names rules and probes (none: all); without ``isolate`` all runs in this
-    process, where nothing is cut off. `TargetFault` when there is no such module.
+    process, where nothing is cut off. No probe has more than ``limit`` seconds. `TargetFault` when there is no such
+    module.
     """
     started = time.monotonic()
     target = find(module, hooks)
@@ -65,7 +68,7 @@ def check(
         findings.append(_fault("load", error))
     total = len(chosen) * len(names)
     for place, name in enumerate(names):
-        for number, probe, found in _probes(target, name, chosen, seed, quick, isolate):
+        for number, probe, found in _probes(target, name, chosen, seed, quick, isolate, limit):
             findings += found
             if progress is not None:
                 progress(probe.name, place * len(chosen) + number + 1, total, found)
@@ -98,7 +101,7 @@ def load_rule(text: str) -> str:
 
 
 def _probes(
-    target: Target, package: str, chosen: Sequence[Probe], seed: int, quick: bool, isolate: bool
+    target: Target, package: str, chosen: Sequence[Probe], seed: int, quick: bool, isolate: bool, longest: float
 ) -> Iterator[tuple[int, Probe, list[Finding]]]:
     if not isolate:
         subject = Subject(target, seed=seed, quick=quick, package=package)
@@ -107,7 +110,7 @@ def _probes(
         return
     todo = list(enumerate(chosen))
     while todo:
-        for number, probe, found, ended in _in_child(target, package, todo, seed, quick):
+        for number, probe, found, ended in _in_child(target, package, todo, seed, quick, longest):
             yield number, probe, found
             todo = [one for one in todo if one[0] > number]
             if ended:
@@ -177,7 +180,7 @@ def _fault(where: str, error: BaseException) -> Finding:
 
 
 def _in_child(
-    target: Target, package: str, todo: Sequence[tuple[int, Probe]], seed: int, quick: bool
+    target: Target, package: str, todo: Sequence[tuple[int, Probe]], seed: int, quick: bool, longest: float
 ) -> Iterator[tuple[int, Probe, list[Finding], bool]]:
     """Results of as many probes as one child managed; the last one is marked when the child is at its end."""
     ours, theirs = os.pipe()
@@ -188,10 +191,10 @@ def _in_child(
     os.close(theirs)
     try:
         for place, (number, probe) in enumerate(todo):
-            limit = min(probe.deadline, _QUICK) if quick else probe.deadline
+            limit = min(probe.deadline, longest, _QUICK if quick else longest)
             # A subject is made before the first probe: its share.
             try:
-                found = _received(ours, limit + (0.0 if place else SHARE))
+                found = _received(ours, limit + (0.0 if place else min(SHARE, longest)))
                 finding = broken("K15", f"during {probe.name} the package did not come back within {limit:.0f} s")
             except EOFError:
                 found, finding = None, broken("K13", f"during {probe.name} the package ended the process")
