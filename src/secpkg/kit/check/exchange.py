@@ -231,7 +231,7 @@ class Side:
 
     def attribute(self, number: int) -> object:
         """Of the user half, else of the LSA half; None where it is not offered."""
-        if self.bench.lab is None or self.final.packed is not None:
+        if self.bench.lab is None or (self.final.packed is not None and self.bench.target.user is not None):
             value = self.ends().query(number)
             if value is not None:
                 return value

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 MAX_SHOWN: Final = 48
 """Bytes of a token that are shown in hex."""
+_AROUND: Final = 8
+_MOST: Final = 7
+"""Faults that are told beside the first."""
 
 
 class Outcome(enum.Enum):
@@ -127,11 +130,13 @@ def untried(rule: str, text: str, *evidence: str) -> Finding:
     return Finding(rule=rule, outcome=Outcome.NOT_TRIED, text=text, evidence=evidence)
 
 
-def judged(rule: str, faults: list[str], good: str, bad: str = "") -> Finding:
-    """Kept when there are no faults, else broken with them as evidence."""
+def judged(rule: str, faults: list[str], good: str) -> Finding:
+    """Kept when there are no faults, else broken: the first one says how, the others are evidence."""
     if not faults:
         return kept(rule, good)
-    return broken(rule, bad or faults[0], *faults[:8], *([f"and {len(faults) - 8} more"] if len(faults) > 8 else []))
+    others = faults[1 : 1 + _MOST]
+    more = len(faults) - 1 - len(others)
+    return broken(rule, faults[0], *others, *([f"and {more} more"] if more else []))
 
 
 def printable(text: str) -> str:
@@ -143,6 +148,14 @@ def shown(data: bytes) -> str:
     """A token of a handshake for evidence: they travel in the clear."""
     head = data[:MAX_SHOWN].hex()
     return f"{head}{'…' if len(data) > MAX_SHOWN else ''} ({len(data)} bytes)"
+
+
+def differing(was: bytes, became: bytes) -> str:
+    """Two tokens of a handshake, from the first byte in which they differ."""
+    pairs = enumerate(zip(was, became, strict=False))
+    first = next((place for place, (one, other) in pairs if one != other), min(len(was), len(became)))
+    one, other = (data[first : first + _AROUND].hex() or "its end" for data in (was, became))
+    return f"of {len(was)} bytes {len(became)} came; at byte {first} {one} became {other}"
 
 
 def hidden(data: bytes) -> str:

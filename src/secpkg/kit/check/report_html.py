@@ -13,6 +13,8 @@ _COLOURS: Final = {
     Outcome.NOT_TRIED: "#f9a825",
     Outcome.NOT_APPLICABLE: "#b0bec5",
 }
+_WORDS: Final = {Outcome.NOT_APPLICABLE: "inherit", Outcome.NOT_TRIED: "#b26a00"}
+"""Colours of words, where that of the square is too light to read."""
 _STYLE: Final = """
 body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;color:#222;background:#fff}
 h1{font-size:1.6rem}h2{font-size:1.15rem;margin-top:2rem}code,pre{font-family:ui-monospace,monospace;font-size:.86em}
@@ -31,7 +33,8 @@ def escape(text: str) -> str:
 def render(report: Report) -> str:
     """The page."""
     name = escape(report.module)
-    verdict = f"{len(report.broken)} rules broken" if report.broken else "no rule broken"
+    count = len(report.broken)
+    verdict = "no rule broken" if not count else "1 rule broken" if count == 1 else f"{count} rules broken"
     sections: dict[str, list[RuleResult]] = {}
     for result in report.rules:
         sections.setdefault(result.section, []).append(result)
@@ -44,6 +47,9 @@ def render(report: Report) -> str:
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>secpkg check {name}: {verdict}</title><style>{_STYLE}</style></head><body>
 <h1>{name}: {verdict}</h1>
+<p>What <code>secpkg check</code> found. R rules are of the documents "Creating Custom Security Packages" and SSPI,
+K rules what every package promises: proof, secrets, resources. A rule that is not applicable binds the authority, or a
+power that this package does not have.</p>
 <p>Packages: {escape(", ".join(report.packages)) or "none"}. Powers: {escape(", ".join(report.powers)) or "none"}.<br>
 {f"Handshake, in bytes: {escape(legs)}.<br>" if legs else ""}
 Seed {report.seed}, {"quick, " if report.quick else ""}{report.seconds:.1f} s.</p>
@@ -81,20 +87,23 @@ def _section(title: str, results: list[RuleResult]) -> str:
     rows = "".join(_row(result) for result in results)
     bad = any(result.outcome in (Outcome.BROKEN, Outcome.NOT_TRIED) for result in results)
     count = sum(result.outcome is Outcome.KEPT for result in results)
+    apply = sum(result.outcome is not Outcome.NOT_APPLICABLE for result in results)
+    told = f"{count} of {apply} kept" if apply else "none applies"
     return (
-        f"<details{' open' if bad else ''}><summary><b>{escape(title)}</b> ({count} kept of {len(results)})</summary>"
+        f"<details{' open' if bad else ''}><summary><b>{escape(title)}</b> ({told})</summary>"
         f"<table>{rows}</table></details>"
     )
 
 
 def _row(result: RuleResult) -> str:
     evidence = "".join(
-        f"<pre>{escape(finding.probe)}: {escape(finding.text)}\n{escape(chr(10).join(finding.evidence))}</pre>"
+        f"<pre>{escape(chr(10).join((f'{finding.probe}: {finding.text}', *finding.evidence)))}</pre>"
         for finding in result.findings
         if finding.outcome is Outcome.BROKEN
     )
+    colour = _WORDS.get(result.outcome, _COLOURS[result.outcome])
     return (
         f'<tr><td class="word">{result.rule}</td>'
-        f'<td class="word" style="color:{_COLOURS[result.outcome]}">{result.outcome.value}</td>'
+        f'<td class="word" style="color:{colour}">{result.outcome.value}</td>'
         f'<td>{escape(result.line)}<div class="line">{escape(result.reason)}</div>{evidence}</td></tr>'
     )

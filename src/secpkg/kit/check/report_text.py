@@ -33,7 +33,8 @@ def lines(report: Report, *, everything: bool = False) -> Iterator[tuple[str, st
         yield f"KIT    {fault.text}", "yellow"
         for line in fault.evidence:
             yield f"{'':12} {line}", ""
-    yield "", ""
+    if report.broken or report.faults or everything or report.count(Outcome.NOT_TRIED):
+        yield "", ""
     counted = ", ".join(f"{report.count(outcome)} {outcome.value}" for outcome in Outcome)
     yield f"{counted}; seed {report.seed}, {report.seconds:.1f} s", "red" if report.broken else "green"
 

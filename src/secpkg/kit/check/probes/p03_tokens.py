@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from secpkg.contract.flags import IscRet
 from secpkg.contract.status import SecurityError, Status
 from secpkg.kit.check.exchange import FIRST, Exchange
-from secpkg.kit.check.model import Finding, judged, probe, shown
+from secpkg.kit.check.model import Finding, differing, judged, probe
 from secpkg.kit.check.subject import Subject
 
 Forge = Callable[[bytes], bytes]
@@ -97,7 +97,7 @@ def tokens(subject: Subject) -> Iterator[Finding]:
                 if len(pair) == 2 and pair[0] != pair[1]:
                     line = _completed(one, place, by_server, pair[0], pair[1], mutual)
                     if line:
-                        faults.append(f"{line}: {name}; {shown(pair[0])} became {shown(pair[1])}")
+                        faults.append(f"{line}: {name}; {differing(*pair)}")
                 if Status.SEC_E_INTERNAL_ERROR in (one.client.status, one.server.status):
                     vague.append(f"token {place}, {name}: {one.how()}")
                 one.close()

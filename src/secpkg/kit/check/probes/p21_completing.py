@@ -9,7 +9,7 @@ from typing import Final
 from secpkg.contract.flags import ContextAttribute
 from secpkg.contract.status import SecurityError, Status
 from secpkg.kit.check.exchange import Exchange, Side
-from secpkg.kit.check.model import Finding, broken, judged, probe, skipped
+from secpkg.kit.check.model import Finding, judged, probe, skipped
 from secpkg.kit.check.subject import Subject
 
 _UNICODE_STRINGS: Final = 0x80000000
@@ -129,7 +129,4 @@ def packed_attributes(subject: Subject) -> Iterator[Finding]:
                     faults.append(f"attribute {attribute:#x} becomes {type(output).__name__}, not bytes")
                 elif attribute in _UNKNOWN:
                     faults.append(f"attribute {attribute:#x}, which nobody knows, has {len(output)} bytes of output")
-    if faults:
-        yield broken("R167", faults[0], *list(dict.fromkeys(faults))[:8])
-    else:
-        yield judged("R167", [], f"{packed} values were packed; the others have no output")
+    yield judged("R167", list(dict.fromkeys(faults)), f"{packed} values were packed; the others have no output")

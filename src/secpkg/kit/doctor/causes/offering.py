@@ -53,7 +53,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
             "not_installed",
             offering.not_installed,
             "nothing called {module!r} is installed or listed",
-            "{python} -m pip install the distribution that offers it",
+            "{python} -m pip install DISTRIBUTION, the one that offers it",
         ),
         (
             "offered_twice",

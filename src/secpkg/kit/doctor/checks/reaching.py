@@ -153,9 +153,9 @@ def embedded_without_modules(facts: Facts) -> Evidence | None:
         return None
     nearby = facts.reached.socket.nearby if facts.reached.socket is not None else ()
     chosen = f"export SECPKG_AUTHORITY=unix:{nearby[0]}" if nearby else ""
-    name = facts.module
+    name = facts.module if facts.module in facts.here.names() else "MODULE"
     file = next(iter(configured.files), "~/.config/secpkg/secpkg.toml")
     return Evidence(
-        {"source": configured.source, "mend": chosen or f'add "{name or "MODULE"}" to security_packages in {file}'},
+        {"source": configured.source, "mend": chosen or f'add "{name}" to security_packages in {file}'},
         tuple(f"an authority listens on {path}, and nothing here names it" for path in nearby),
     )
