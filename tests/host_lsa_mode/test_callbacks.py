@@ -13,7 +13,7 @@ from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import Call, Complete, ContextRequest, SecBuffer, Step
 from secpkg.host.lsa_mode.channel import Role
 from secpkg.host.lsa_mode.local.memory import ClientMemory
-from secpkg.host.lsa_mode.running import Running
+from secpkg.host.lsa_mode.running import running
 from secpkg.testing import FrozenClock
 from secpkg.testing.scheduling import HandScheduler
 
@@ -46,7 +46,7 @@ class Late(Lab):
         async def asks() -> object:
             return await Request[object](function, arguments)
 
-        Running(self.surroundings, self.hosted[0], "Test", self.done).start(asks)
+        running(self.surroundings, self.hosted[0], "Test", self.done).start(asks)
         (value, error) = self.outcomes.pop()
         if error is not None:
             raise error

@@ -15,7 +15,8 @@ from secpkg.contract.requests import Request
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import Call, Complete, LogonAudit, LogonRequest, Step
 from secpkg.host.lsa_mode.channel import Role
-from secpkg.host.lsa_mode.running import Running, as_security_error
+from secpkg.host.lsa_mode.running import as_security_error
+from secpkg.host.lsa_mode.running import running as a_call
 
 Script = Callable[[Plain, object], Any]
 
@@ -95,7 +96,7 @@ def test_without_a_client_there_is_no_client_info(function: str) -> None:
     async def asks() -> object:
         return await Request[object](function)
 
-    Running(lab.surroundings, lab.hosted[0], "SpInitialize", lab.done).start(asks)
+    a_call(lab.surroundings, lab.hosted[0], "SpInitialize", lab.done).start(asks)
     assert (lab.failure().status, lab.failure().reason) == (Status.STATUS_UNSUCCESSFUL, "no_client")
 
 
@@ -267,7 +268,7 @@ def test_a_call_of_the_authority_is_one_event_under_its_documented_name() -> Non
 
 def test_without_an_observer_nothing_is_made_for_one() -> None:
     lab = Tool()
-    running = Running(lab.surroundings, lab.hosted[0], "SpInitialize", lab.done)
+    running = a_call(lab.surroundings, lab.hosted[0], "SpInitialize", lab.done)
     assert running.event is None
     running.report()
 
@@ -308,7 +309,7 @@ def test_lock_10_only_what_the_authority_wrote_counts_as_recorded(
     async def asks() -> object:
         return await request_
 
-    running = Running(lab.surroundings, lab.hosted[0], "SpAcceptLsaModeContext", lab.done)
+    running = a_call(lab.surroundings, lab.hosted[0], "SpAcceptLsaModeContext", lab.done)
     running.start(asks)
     if parked:
         assert running.audited is None

@@ -18,20 +18,19 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Generator
 from typing import Final, Generic, TypeVar
 
+import msgspec
+
 from secpkg.contract.status import SecurityError, Status
 
 T = TypeVar("T")
 
 
-class Request(Generic[T]):
+class Request(msgspec.Struct, Generic[T], eq=False):
     """One call of an LSA function (or, inside the authority, of a package's function): a name and its arguments."""
 
-    __slots__ = ("arguments", "function", "target")
-
-    def __init__(self, function: str, arguments: tuple[object, ...] = (), target: object = None) -> None:
-        self.function = function
-        self.arguments = arguments
-        self.target = target
+    function: str
+    arguments: tuple[object, ...] = ()
+    target: object = None
 
     def __await__(self) -> Generator[Request[T], T, T]:
         return (yield self)
@@ -74,24 +73,22 @@ _PARKED: Final = 1
 _ANSWERED: Final = 2
 
 
-class _Resume:
+class _Resume(msgspec.Struct, eq=False):
     """The resume function of one request; see the top of this file."""
 
-    __slots__ = ("_ask", "_coroutine", "_done", "error", "state", "value")
+    coroutine: Coroutine[object, object, object]
+    ask: Ask
+    done: Done
+    state: int = _ASKING
+    value: object = None
+    error: BaseException | None = None
 
-    value: object
-    error: BaseException | None
-
-    def __init__(self, coroutine: Coroutine[object, object, object], ask: Ask, done: Done) -> None:
-        self._coroutine = coroutine
-        self._ask = ask
-        self._done = done
-        self.state = _ASKING
+    __repr__ = object.__repr__
 
     def __call__(self, value: object, error: BaseException | None) -> None:
         state, self.state = self.state, _ANSWERED
         if state is _PARKED:
-            drive(self._coroutine, self._ask, self._done, value, error)
+            drive(self.coroutine, self.ask, self.done, value, error)
         elif state is _ASKING:
             self.value, self.error = value, error
 

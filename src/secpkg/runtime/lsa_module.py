@@ -15,7 +15,7 @@ from secpkg.host.lsa_mode.dispatcher import Dispatcher
 from secpkg.host.lsa_mode.load import HostedPackage, LoadFault, explain, load_packages, tables_of
 from secpkg.host.lsa_mode.local.callbacks import Clients
 from secpkg.host.lsa_mode.local.notifications import PackageChanges
-from secpkg.host.lsa_mode.running import Link, Running, Surroundings
+from secpkg.host.lsa_mode.running import Link, Running, Surroundings, running
 from secpkg.host.lsa_mode.scheduling import Scheduler
 from secpkg.runtime.modules import LsaModeInitialize
 
@@ -74,7 +74,7 @@ class LsaModule:
             return
 
         def begin(hosted: HostedPackage) -> None:
-            self._starting = Running(self.surroundings, hosted, "SpInitialize", _ignore)
+            self._starting = running(self.surroundings, hosted, "SpInitialize", _ignore)
 
         def loaded(value: object, error: BaseException | None) -> None:
             if error is not None or not isinstance(value, list):

@@ -29,7 +29,7 @@ from secpkg.contract.values import (
     LogonRefused,
 )
 from secpkg.host.lsa_mode.channel import Channel, Context, Credential, Phase, Role
-from secpkg.host.lsa_mode.leg import Leg, StepDone, begin_again
+from secpkg.host.lsa_mode.leg import NO_STEP, Leg, StepDone, begin_again
 from secpkg.host.lsa_mode.load import LOGON_FUNCTIONS, PROTOCOLS, HostedPackage
 from secpkg.host.lsa_mode.reachable import (
     REACHABLE,
@@ -42,6 +42,7 @@ from secpkg.host.lsa_mode.reachable import (
     result_of,
 )
 from secpkg.host.lsa_mode.running import Running, Surroundings, ignore
+from secpkg.host.lsa_mode.running import running as begin
 from secpkg.host.lsa_mode.steps import is_time
 
 SIGNATURES: Final = signatures(PROTOCOLS)
@@ -145,7 +146,7 @@ class Dispatcher:
             channel.credentials[handle] = credential
             done((handle, value.expiry), None)
 
-        running = Running(
+        running = begin(
             self.surroundings, package, "SpAcquireCredentialsHandle", finished, channel=channel.number, call=call
         )
         channel.acquiring += 1
@@ -174,10 +175,11 @@ class Dispatcher:
             done(None, None)
             return
         call = self.surroundings.call(channel.caller, attributes)
+        surroundings, package = self.surroundings, credential.package
+        name, number = "SpFreeCredentialsHandle", surroundings.calls
         ending = _Ending(
-            self.surroundings, credential.package, "SpFreeCredentialsHandle", done, channel.number, 0, call
+            surroundings, package, name, done, channel.number, number, call, None, None, channel, None, self._let_go
         )
-        ending.app, ending.context = channel, None
         ending.start(function, call, credential.state)
 
     # --- contexts ------------------------------------------------------------------------------------------------
@@ -216,7 +218,7 @@ class Dispatcher:
             if credential is not None and credential is not context.credential:
                 raise SecurityError(Status.SEC_E_WRONG_CREDENTIAL_HANDLE, reason="credential_of_another_context")
         else:
-            credential = channel.credential(credential_handle)
+            assert credential is not None
             if credential.package.draining:
                 raise SecurityError(Status.SEC_E_SECPKG_NOT_FOUND, reason="package_draining")
             channel.room_for_context()
@@ -235,7 +237,24 @@ class Dispatcher:
         context.busy = True
         surroundings = self.surroundings
         call = surroundings.call(channel.caller)
-        leg = Leg(surroundings, self.remove, package, name, channel, context, call, not handle, received, done)
+        leg = Leg(
+            surroundings,
+            package,
+            name,
+            ignore,
+            channel.number,
+            surroundings.calls,
+            call,
+            None,
+            None,
+            self.remove,
+            channel,
+            context,
+            not handle,
+            received,
+            done,
+            NO_STEP,
+        )
         leg.start(function, call, context.credential.state, context.state, request)
 
     @implements("lsa_mode", "SpDeleteContext")
@@ -265,8 +284,11 @@ class Dispatcher:
             done(None, None)
             return
         call = self.surroundings.call(channel.caller, attributes)
-        ending = _Ending(self.surroundings, context.package, "SpDeleteContext", done, channel.number, 0, call)
-        ending.app, ending.context, ending.lets_go = channel, context, self._let_go
+        surroundings, package, name = self.surroundings, context.package, "SpDeleteContext"
+        number, lets_go = surroundings.calls, self._let_go
+        ending = _Ending(
+            surroundings, package, name, done, channel.number, number, call, None, None, channel, context, lets_go
+        )
         ending.start(function, call, context.state)
 
     # --- the functions of `reachable` ------------------------------------------------------------------------------
@@ -416,7 +438,7 @@ class Dispatcher:
         if credential is not None:
             credential.contexts += 1
         call = self.surroundings.call(channel.caller)
-        running = Running(self.surroundings, package, found.documented, finished, channel=channel.number, call=call)
+        running = begin(self.surroundings, package, found.documented, finished, channel=channel.number, call=call)
         running.start(function, *((call,) if takes_call else ()), *arguments)
 
     def close(self, channel: Channel) -> None:
@@ -466,7 +488,7 @@ class Dispatcher:
             done(value, error)
 
         name = _documented(function_name)
-        running = Running(self.surroundings, package, name, finished, call_id=call_id, call=call)
+        running = begin(self.surroundings, package, name, finished, call_id=call_id, call=call)
         running.start(function, *arguments)
 
 
@@ -475,7 +497,6 @@ class _Ending(Running):
     told to an application that is still there.
     """
 
-    __slots__ = ("app", "context", "lets_go")
     app: Channel
     context: Context | None
     lets_go: Callable[[Channel, Credential], None]
@@ -489,7 +510,7 @@ class _Ending(Running):
         if context is not None:
             self.lets_go(self.app, context.credential)
         if not self.app.closed:
-            self._done(value, error)
+            self.done(value, error)
 
 
 def _unless_closed(channel: Channel, done: Done) -> Done:

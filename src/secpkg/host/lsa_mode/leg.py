@@ -8,9 +8,8 @@ from typing import Final
 from secpkg.contract.flags import CallAttribute, Capability
 from secpkg.contract.requests import Done
 from secpkg.contract.status import SecurityError, Status
-from secpkg.contract.values import NEVER, Call, Complete, Continue, LogonAudit, NeedMore, Refused, Step
+from secpkg.contract.values import NEVER, Complete, Continue, LogonAudit, NeedMore, Refused, Step
 from secpkg.host.lsa_mode.channel import MAX_HALF_OPEN, TRANSITIONS, Channel, Context, Credential, Phase, Role
-from secpkg.host.lsa_mode.load import HostedPackage
 from secpkg.host.lsa_mode.running import Running, Surroundings, as_security_error, ignore
 from secpkg.host.lsa_mode.steps import EVENTS, ULONG, checked_step, step_status
 
@@ -21,6 +20,8 @@ _PARTIAL: Final = Phase.PARTIAL
 _COMPLETE: Final = Phase.COMPLETE
 _FAILED: Final = Phase.FAILED
 _ACCEPTOR: Final = Role.ACCEPTOR
+NO_STEP: Final = NeedMore()
+"""Of a leg that has not come to its end."""
 
 StepDone = Callable[[int, Step], None]
 """Told ``(context handle, step)``; handle 0 when no context exists."""
@@ -31,36 +32,13 @@ Removes = Callable[[Channel, Context, CallAttribute, Done], None]
 class Leg(Running):
     """A leg, and its end: check what the package returned, move the context, audit, reply."""
 
-    __slots__ = ("app", "context", "first", "received", "removes", "step", "told")
-
-    def __init__(
-        self,
-        surroundings: Surroundings,
-        removes: Removes,
-        package: HostedPackage,
-        name: str,
-        app: Channel,
-        context: Context,
-        call: Call,
-        first: bool,
-        received: int,
-        told: StepDone,
-    ) -> None:
-        # What `Running` does, without a call: this is made for every leg. There is no `_done`: see `_end`, `at_end`.
-        self.surroundings = surroundings
-        self.package = package
-        self.channel = app.number
-        self.call_id = surroundings.calls
-        self.call = call
-        self.audited = None
-        self.event = None if surroundings.observer is None else self.begun(name)
-        self.removes = removes
-        self.app = app
-        self.context = context
-        self.first = first
-        self.received = received
-        self.told = told
-        self.step: Step
+    removes: Removes
+    app: Channel
+    context: Context
+    first: bool
+    received: int
+    told: StepDone
+    step: Step
 
     def at_end(self, call: Callable[[], object]) -> None:
         told, removes = self.told, self.removes  # one of them is asked at the end of every leg, or both

@@ -12,6 +12,8 @@ from time import monotonic
 from types import CoroutineType
 from typing import Final, Protocol
 
+import msgspec
+
 from secpkg.contract.flags import CallAttribute
 from secpkg.contract.requests import PARKED, Done, ForeignAwait, Request, Resume, drive, go_on
 from secpkg.contract.status import SecurityError, Status
@@ -152,41 +154,33 @@ class Surroundings:
         """Drive a callback of a package, for no client. What it raises goes to the observer and to nobody else."""
 
         def done(_value: object, _error: BaseException | None) -> None:
-            running.report()
+            if call.event is not None:
+                call.event.kind = "callback"
+                call.report()
             returned()
 
-        running = Running(self, package, name, done)
-        if running.event is not None:
-            running.event.kind = "callback"
-        running.start(lambda: coroutine)
+        call = running(self, package, name, done)
+        call.start(lambda: coroutine)
 
 
-class Running:
-    """One call into a package, from `start` to its end."""
+class Running(msgspec.Struct, eq=False):
+    """One call into a package, from `start` to its end; `running` makes a plain one.
 
-    __slots__ = ("_done", "audited", "call", "call_id", "channel", "event", "package", "surroundings")
+    A structure, because making one is a single call: there is one for every leg.
+    """
 
-    def __init__(
-        self,
-        surroundings: Surroundings,
-        package: HostedPackage,
-        function: str,
-        done: Done,
-        channel: int = 0,
-        call_id: int = 0,
-        call: Call | None = None,
-    ) -> None:
-        self.surroundings = surroundings
-        self.package = package
-        self.channel = channel
-        self.call_id = call_id or (surroundings.calls if channel else 0)
-        self.call = call
-        self.audited: Status | None = None
-        """Status in the last record that the authority wrote for this call; None while there is none."""
-        self._done = done
-        self.event: TraceEvent | None = None
-        if surroundings.observer is not None:
-            self.event = self.begun(function)
+    surroundings: Surroundings
+    package: HostedPackage
+    function: str
+    done: Done
+    channel: int
+    call_id: int
+    call: Call | None
+    event: TraceEvent | None
+    audited: Status | None
+    """Status in the last record that the authority wrote for this call; None while there is none."""
+
+    __repr__ = object.__repr__
 
     def begun(self, function: str) -> TraceEvent:
         """The event of a call that begins now."""
@@ -196,6 +190,8 @@ class Running:
 
     def start(self, function: Callable[..., object], *arguments: object) -> None:
         """Call the package's function and drive its coroutine; ``done`` is told exactly once, whatever is raised."""
+        if self.surroundings.observer is not None:
+            self.event = self.begun(self.function)
         try:
             coroutine = function(*arguments)
         except BaseException as raised:
@@ -284,18 +280,18 @@ class Running:
 
     def at_end(self, call: Callable[[], object]) -> None:
         """Have something called when the package has returned, before anyone is told what."""
-        done = self._done
+        done = self.done
 
         def ended(value: object, error: BaseException | None) -> None:
             call()
             done(value, error)
 
-        self._done = ended
+        self.done = ended
 
     def _end(self, value: object, error: BaseException | None) -> None:
         if self.event is not None:
             self.ended(self.event, error)
-        self._done(value, error)
+        self.done(value, error)
 
     def ended(self, event: TraceEvent, error: BaseException | None) -> None:
         """Note on the event how long the call took, and how it failed."""
@@ -308,6 +304,20 @@ class Running:
         observer = self.surroundings.observer
         if self.event is not None and observer is not None:
             observer(self.event)
+
+
+def running(
+    surroundings: Surroundings,
+    package: HostedPackage,
+    function: str,
+    done: Done,
+    channel: int = 0,
+    call_id: int = 0,
+    call: Call | None = None,
+) -> Running:
+    """A call into a package that is told of by ``done``."""
+    call_id = call_id or (surroundings.calls if channel else 0)
+    return Running(surroundings, package, function, done, channel, call_id, call, None, None)
 
 
 class _Recorder:
@@ -403,4 +413,5 @@ __all__ = [
     "TraceEvent",
     "as_security_error",
     "ignore",
+    "running",
 ]
