@@ -76,7 +76,7 @@ class Ours:
         records = [record for lab in self._labs.values() for record in lab.embedded.machine.authority.audit.recent()]
         return [str(record.claimed["reason"]) for record in records if record.event == "audit_logon"]
 
-    def _lab(self, require_bindings: bool, promised_mic: bool) -> LabAuthority:
+    def lab(self, *, require_bindings: bool = False, promised_mic: bool = False) -> LabAuthority:
         """The authority of an operator who has so decided."""
         key = (require_bindings, promised_mic)
         if key not in self._labs:
@@ -101,7 +101,7 @@ class Ours:
             target=wish.target,
             channel_bindings=wish.bindings or None,
             requirements=ISC_SIGN * wish.sign | IscReq.CONFIDENTIALITY * wish.seal,
-            authority=self._lab(False, False),
+            authority=self.lab(),
         )
         return OurEnd(self._stack.enter_context(client))
 
@@ -110,7 +110,7 @@ class Ours:
 
         With `promised_mic` it asks for a MIC only where one is promised, else of everybody who seems able to make one.
         """
-        lab = self._lab(require_bindings, promised_mic)
+        lab = self.lab(require_bindings=require_bindings, promised_mic=promised_mic)
         server = secpkg.Server(
             "NTLM",
             channel_bindings=wish.bindings or None,
