@@ -218,7 +218,7 @@ class Dispatcher:
             if credential is not None and credential is not context.credential:
                 raise SecurityError(Status.SEC_E_WRONG_CREDENTIAL_HANDLE, reason="credential_of_another_context")
         else:
-            assert credential is not None
+            credential = channel.credential(credential_handle)
             if credential.package.draining:
                 raise SecurityError(Status.SEC_E_SECPKG_NOT_FOUND, reason="package_draining")
             channel.room_for_context()
