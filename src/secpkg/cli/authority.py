@@ -56,6 +56,12 @@ def command() -> None:
     help="Whom packages run as when this is root (else the uid nobody).",
 )
 @click.option("--ready-fd", metavar="N", type=click.IntRange(min=0), help="Write a line there when it is ready.")
+@click.option(
+    "--master-key-fd",
+    metavar="N",
+    type=click.IntRange(min=3),
+    help="Read the 32 bytes of the master key there (else from master.key in its directory, made at the first start).",
+)
 def run(
     directory: Path | None,
     socket: Path | None,
@@ -64,6 +70,7 @@ def run(
     trusted: tuple[int, ...],
     worker_uid: int | None,
     ready_fd: int | None,
+    master_key_fd: int | None,
 ) -> None:
     """Run the authority in the foreground until it is stopped."""
     given: dict[str, object] = {
@@ -74,6 +81,7 @@ def run(
         "trusted_uids": trusted,
         "worker_uid": worker_uid,
         "ready_fd": ready_fd,
+        "master_key_fd": master_key_fd,
     }
     try:
         config = DaemonConfig(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]

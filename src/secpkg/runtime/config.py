@@ -134,6 +134,8 @@ class DaemonConfig(msgspec.Struct, frozen=True, kw_only=True):
     accounts: Literal["memory", "sqlite"] = "sqlite"
     trusted_uids: tuple[int, ...] = ()
     ready_fd: int | None = None
+    master_key_fd: int | None = None
+    """A descriptor that gives the 32 bytes of the master key; None is the file ``master.key`` in ``directory``."""
     worker_uid: int | None = None
     """Whom workers run as when the authority runs as root (lock 8): None is `NOBODY`. Otherwise they run as it does."""
 

@@ -59,6 +59,20 @@ def master_key(path: Path) -> bytes:
     return key
 
 
+def master_key_of(descriptor: int) -> bytes:
+    """The master key that whoever started this process hands over (lock 4): exactly 32 bytes, then the end. The
+    descriptor, of a pipe or a file, is read once and closed, so that no worker can have it.
+    """
+    try:
+        with open(descriptor, "rb") as file:
+            key = file.read(MASTER_KEY_SIZE + 1)
+    except OSError as error:
+        raise StateFault(f"the descriptor of the master key cannot be read: {error.strerror}") from None
+    if len(key) != MASTER_KEY_SIZE:
+        raise StateFault(f"the descriptor of the master key must give {MASTER_KEY_SIZE} bytes and end")
+    return key
+
+
 def _open(path: Path) -> int:
     return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
 
