@@ -1,4 +1,4 @@
-"""A master key that is handed over by descriptor (lock 4): it is nowhere in the directory, and no other key opens it."""
+"""A master key handed over by descriptor (lock 4): it is nowhere in the directory, and no other key opens it."""
 
 from __future__ import annotations
 
