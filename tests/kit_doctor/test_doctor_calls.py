@@ -64,7 +64,7 @@ def test_from_never_asked_to_called(fresh: Clinic) -> None:
     report = fresh.diagnose("hello")
     assert report.finding is None, report.line
     assert report.line.startswith("nothing is wrong with hello: it is loaded and called: ")
-    assert "1 times opened for contexts" in report.line
+    assert "opened for contexts: 1" in report.line
     assert {mark.state for mark in report.marks} == {"right"}
 
     path = write_module(

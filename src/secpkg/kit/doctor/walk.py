@@ -162,16 +162,16 @@ def _calls(facts: Facts) -> tuple[State, str]:
         return "unknown", "nobody counts calls in an authority of another process"
     names = {row.name.casefold() for row in facts.own}
     asked = [row for row in facts.counts.asked if row.name.casefold() in names and row.count > row.refused]
-    told = ", ".join(f"{row.count - row.refused} {_HOW.get(row.how, row.how)}" for row in asked)
+    told = ", ".join(f"{_HOW.get(row.how, row.how)}: {row.count - row.refused}" for row in asked)
     return ("right", f"it is loaded and called: {told}") if told else ("unknown", "no call was seen")
 
 
 _HOW: Final = {
-    "context": "times opened for contexts",
+    "context": "opened for contexts",
     "logon": "logons",
     "call": "calls of LsaCallAuthenticationPackage",
     "call_untrusted": "calls of LsaCallAuthenticationPackage by untrusted callers",
-    "lookup": "times looked up",
+    "lookup": "looked up",
 }
 _RIGHT: Final[dict[Stage, Callable[[Facts], tuple[State, str]]]] = {
     "configuration": _configuration,

@@ -14,7 +14,9 @@ from secpkg.kit.trace.model import Event, instant, user_name
 from secpkg.kit.trace.sequence import Lifeline, Move, sequence
 from secpkg.kit.trace.terminal import clean, route
 
-_GAP: Final = 330
+_GAPS: Final = 330, 210
+"""Between two lifelines: of a few, and at the least."""
+_PAGE: Final = 1100
 _LEFT: Final = 150
 _ROW: Final = 26
 _TOP: Final = 64
@@ -62,8 +64,10 @@ def svg(events: Iterable[Event]) -> str:
     """The sequence diagram."""
     drawn = sequence(events)
     moves = drawn.moves[:MAX_MOVES]
-    places = {lifeline: _LEFT + number * _GAP for number, lifeline in enumerate(drawn.lifelines)}
-    width = _LEFT + max(1, len(places)) * _GAP
+    widest, least = _GAPS
+    gap = max(least, min(widest, (_PAGE - _LEFT) // max(1, len(drawn.lifelines) - 1)))
+    places = {lifeline: _LEFT + number * gap for number, lifeline in enumerate(drawn.lifelines)}
+    width = _LEFT + max(1, len(places)) * gap
     height = _TOP + (len(moves) + 1) * _ROW
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
