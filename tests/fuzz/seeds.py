@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.fuzz.targets import CHANNEL, INFO, NOW
-from tests.protocols.ntlm_pair import recorded
+from tests.fuzz.targets import CHANNEL
+from tests.protocols.ntlm_pair import INFO, NOW, recorded
 from tests.protocols.test_ntlm_vectors import load
 
 from secpkg.protocols.ntlm import Authenticate, Protection, Role, Session, Target

@@ -11,6 +11,8 @@ import hmac
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from tests.protocols.ntlm_pair import ALICE, ENTROPY, INFO, NONCE, NOW, WEAK
+
 from secpkg.protocols.ntlm import (
     Acceptor,
     AcceptorPolicy,
@@ -20,7 +22,6 @@ from secpkg.protocols.ntlm import (
     Challenge,
     Challenged,
     Channel,
-    Credential,
     Done,
     Fault,
     Initiator,
@@ -34,9 +35,6 @@ from secpkg.protocols.ntlm import (
     Rejected,
     Role,
     Session,
-    Strength,
-    TargetInfo,
-    filetime,
 )
 from secpkg.protocols.ntlm import flags as f
 from secpkg.protocols.ntlm.authenticate import build, with_mic
@@ -44,12 +42,6 @@ from secpkg.protocols.ntlm.bindings import NO_BINDINGS
 from secpkg.protocols.ntlm.hashes import mic, nt_proof, ntowf_v2, rc4k, session_base_key
 from secpkg.protocols.ntlm.responses import encode_temp
 
-NOW: Final = filetime(1_700_000_000)
-NONCE: Final = bytes(range(1, 9))
-ENTROPY: Final = bytes(range(100, 124))
-ALICE: Final = Credential.from_password("Alice", "EXAMPLE", "correct horse")
-INFO: Final = TargetInfo("SERVER", "EXAMPLE", "server.example.com", "example.com", "example.com")
-WEAK: Final = Strength(key_128=False, extended_session_security=False)
 LENIENT: Final = AcceptorPolicy(
     strength=WEAK, mic=MicPolicy.WHEN_PROMISED, bindings=BindingPolicy.NEVER, echo=False, ntlm_v1=True, anonymous=True
 )
