@@ -132,7 +132,7 @@ def test_an_expiry_to_come_lets_a_leg_pass() -> None:
 @pytest.mark.parametrize("capability", [Capability.DATAGRAM, Capability.STREAM])
 @pytest.mark.breaks("R229", "secpkg.host.lsa_mode.leg:begin_again")
 def test_R229_a_datagram_or_stream_context_is_established_again(capability: Capability) -> None:
-    package = Everything("Again", Capability.CONNECTION | capability)
+    package = Everything("Again", capability)
     lab = Lab(package)
     credential = lab.acquire()
     package.expiry = NOW - 1
@@ -158,7 +158,7 @@ def test_a_connection_context_is_not_established_again() -> None:
 
 
 def test_establishing_again_is_refused_like_any_leg(monkeypatch: pytest.MonkeyPatch) -> None:
-    lab = Lab(Everything("Again", Capability.DATAGRAM | Capability.CONNECTION))
+    lab = Lab(Everything("Again", Capability.DATAGRAM))
     credential, other = lab.acquire(), lab.acquire()
     handle = _leg(lab, credential)
     context = lab.channel.contexts[handle]
@@ -177,7 +177,7 @@ def test_establishing_again_is_refused_like_any_leg(monkeypatch: pytest.MonkeyPa
 
 
 def test_what_is_refused_while_a_context_is_established_again_ends_it() -> None:
-    lab = Lab(Everything("Again", Capability.DATAGRAM | Capability.CONNECTION))
+    lab = Lab(Everything("Again", Capability.DATAGRAM))
     credential = lab.acquire()
     handle = _leg(lab, credential)
     _leg(lab, credential, handle, b"refuse")

@@ -336,7 +336,7 @@ def test_R183_package_parameters_go_to_the_package(world: World) -> None:
 
 
 def test_R229_a_datagram_context_is_established_again(worlds: Callable[..., World]) -> None:
-    world = worlds(capabilities=Capability.CONNECTION | Capability.DATAGRAM)
+    world = worlds(capabilities=Capability.DATAGRAM)
     context = world.context()
     assert world.leg(b"more", context) == (CONTINUE, context, [(TOKEN, b"go on")])
     assert context.state == "complete"
@@ -348,7 +348,7 @@ def test_R229_a_datagram_context_is_established_again(worlds: Callable[..., Worl
 
 
 def test_R229_the_old_user_half_goes_when_the_new_one_is_there(worlds: Callable[..., World]) -> None:
-    world = worlds(capabilities=Capability.CONNECTION | Capability.STREAM)
+    world = worlds(capabilities=Capability.STREAM)
     context = world.context()
     deleted: list[object] = []
     old = object()
@@ -375,7 +375,7 @@ def test_an_expired_context_takes_no_leg(world: World) -> None:
 
 
 def test_R229_the_paved_path_goes_on_after_the_context_was_established_again(worlds: Callable[..., World]) -> None:
-    world = worlds(capabilities=Capability.CONNECTION | Capability.DATAGRAM)
+    world = worlds(capabilities=Capability.DATAGRAM)
     with secpkg.Client("Everything", requirements=0, authority=world.lab) as client:
         assert client.step() == b"done" and client.peer == "session None"
         assert client.step(b"more") == b"go on" and client.complete

@@ -10,8 +10,9 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from secpkg.contract.flags import SECURITY_NATIVE_DREP, Capability
+from secpkg.contract.flags import SECURITY_NATIVE_DREP
 from secpkg.contract.implements import implements
+from secpkg.contract.semantics import establishes_again
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import (
     NEVER,
@@ -47,9 +48,6 @@ T = TypeVar("T")
 _DELEGATE: Final = 0x1
 _DELEGATE_AND_MUTUAL: Final = 0x3
 """Of both sides."""
-
-_RENEWABLE: Final = Capability.DATAGRAM | Capability.STREAM
-"""Packages whose finished contexts may be established again (R229)."""
 
 
 class _Handle:
@@ -121,9 +119,9 @@ class ContextHandle(_Handle):
             state = "finished" if self.state == "complete" else self.state
             raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason=f"context_{state}")
 
-    def require_leg(self) -> None:
+    def require_leg(self, requirements: int) -> None:
         """The same for a leg: a finished context of a datagram or stream package may be established again (R229)."""
-        if self.state != "complete" or not self.backend.info.capabilities & _RENEWABLE:
+        if self.state != "complete" or not establishes_again(self.backend.info.capabilities, self.accept, requirements):
             self.require("leg")
 
     def mapped(self, use: str = "message") -> UserContext:
@@ -257,7 +255,7 @@ async def leg(
     if credential is None and context is None:
         # R151
         raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="both_handles_null")
-    backend = _checked(accept, credential, context)
+    backend = _checked(accept, credential, context, requirements)
     if channel_bindings or buffers or len(token) > schema.MAX_TOKEN or (target and len(target) > schema.MAX_NAME):
         _require_sizes(token, target, channel_bindings, buffers)
     request = ContextRequest(token, target, int(requirements), channel_bindings, data_representation, buffers)
@@ -271,7 +269,7 @@ async def leg(
         raise busy() from None
     try:
         if context.state != "continuing":
-            context.require_leg()
+            context.require_leg(requirements)
         reply = await backend.leg(accept, credential and credential.native, context.native, request)
         if reply.context:
             context.native = reply.context
@@ -285,14 +283,16 @@ async def leg(
         context.turn.append(None)
 
 
-def _checked(accept: bool, credential: CredentialHandle | None, context: ContextHandle | None) -> Backend:
+def _checked(
+    accept: bool, credential: CredentialHandle | None, context: ContextHandle | None, requirements: int
+) -> Backend:
     if credential is not None and not credential.native:
         raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="credential_freed")
     if context is None:
         assert credential is not None
         return credential.backend
     if context.state != "continuing":
-        context.require_leg()
+        context.require_leg(requirements)
     if context.accept is not accept:
         raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="context_of_other_role")
     if credential is not None and credential.backend is not context.backend:

@@ -210,7 +210,7 @@ class Dispatcher:
             credential = channel.credential(credential_handle) if credential_handle else None
             context = channel.context(handle)
             if context.role is not role or (context.phase is not _PARTIAL and context.phase is not _NEW):
-                begin_again(channel, context, role, credential, self.surroundings)
+                begin_again(channel, context, role, credential, request.requirements, self.surroundings)
             if context.busy:
                 raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="context_is_busy")  # spec/README 7
             if context.expiry is not NEVER and context.expiry <= self.surroundings.clock():

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from secpkg.contract.flags import CallAttribute, Capability
+from secpkg.contract.flags import CallAttribute
 from secpkg.contract.requests import Done
+from secpkg.contract.semantics import establishes_again
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import NEVER, Complete, Continue, LogonAudit, NeedMore, Refused, Step
 from secpkg.host.lsa_mode.channel import MAX_HALF_OPEN, TRANSITIONS, Channel, Context, Credential, Phase, Role
@@ -15,7 +16,6 @@ from secpkg.host.lsa_mode.steps import EVENTS, ULONG, checked_step, step_status
 
 _GOES_ON: Final = (Continue, Complete)
 _FINAL: Final = (Complete, Refused)
-_RENEWABLE: Final = Capability.DATAGRAM | Capability.STREAM
 _PARTIAL: Final = Phase.PARTIAL
 _COMPLETE: Final = Phase.COMPLETE
 _FAILED: Final = Phase.FAILED
@@ -130,17 +130,23 @@ class Leg(Running):
 
 
 def begin_again(
-    channel: Channel, context: Context, role: Role, credential: Credential | None, surroundings: Surroundings
+    channel: Channel,
+    context: Context,
+    role: Role,
+    credential: Credential | None,
+    requirements: int,
+    surroundings: Surroundings,
 ) -> None:
     """Let a leg begin that is no ordinary one: the first of a context that was made from metadata (R168), and one that
-    establishes a finished context of a datagram or stream package again (R229). SEC_E_INVALID_HANDLE for all others.
+    establishes a finished context of a datagram or stream package again (R229): of a package that has connections too,
+    only where these semantics are asked for. SEC_E_INVALID_HANDLE for all others.
     """
     usable = not context.busy and credential in (None, context.credential)
     if context.role is None and usable:
         context.role = role
         return
     finished = context.role is role and context.phase is Phase.COMPLETE
-    if finished and usable and context.package.info.capabilities & _RENEWABLE:
+    if finished and usable and establishes_again(context.package.info.capabilities, role is _ACCEPTOR, requirements):
         if channel.half_open >= MAX_HALF_OPEN:
             raise SecurityError(Status.SEC_E_INSUFFICIENT_MEMORY, reason="quota_half_open")
         context.phase, context.expiry = _PARTIAL, NEVER
