@@ -143,16 +143,17 @@ def build(
     lm_at = c_at + len(c)
     nt_at = lm_at + len(lm_response)
     key_at = nt_at + len(nt_response)
-    fields = (
-        (len(lm_response), lm_at),
-        (len(nt_response), nt_at),
-        (len(a), start),
-        (len(b), b_at),
-        (len(c), c_at),
-        (len(encrypted_session_key), key_at),
-    )
     flags = flags & ~VERSION | VERSION * (version is not None)
-    header = _HEADER.pack(SIGNATURE, 3, *(n for size, at in fields for n in (size, size, at)), flags)
+    header = _HEADER.pack(
+        SIGNATURE, 3,
+        lm := len(lm_response), lm, lm_at,
+        nt := len(nt_response), nt, nt_at,
+        d := len(a), d, start,
+        u := len(b), u, b_at,
+        w := len(c), w, c_at,
+        k := len(encrypted_session_key), k, key_at,
+        flags,
+    )  # fmt: skip
     space = bytes(MIC_SIZE) if mic else b""
     return b"".join((header, encode_version(version), space, a, b, c, lm_response, nt_response, encrypted_session_key))
 

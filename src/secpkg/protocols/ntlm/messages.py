@@ -11,6 +11,7 @@ import re
 import struct
 from codecs import utf_16_le_decode, utf_16_le_encode
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -65,7 +66,12 @@ def encode_version(version: Version | None) -> bytes:
 
 
 def decode_version(message: memoryview, offset: int) -> Version:
-    return Version(*_VERSION.unpack_from(message, offset))
+    return _version(bytes(message[offset : offset + _VERSION.size]))
+
+
+@lru_cache(maxsize=64)
+def _version(octets: bytes) -> Version:
+    return Version(*_VERSION.unpack(octets))
 
 
 def classify(token: bytes | memoryview) -> Message:
@@ -164,7 +170,8 @@ def check_text(text: str, fault: Fault = Fault.PEER) -> str:
 
 def encode_text(text: str, oem: str | None) -> bytes:
     """A name for the payload: UTF-16LE, or the OEM code page; Rejected, the caller's fault, where it does not fit."""
-    check_text(text, Fault.CALLER)
+    if len(text) > MAX_NAME or not text.isprintable():
+        check_text(text, Fault.CALLER)
     try:
         return utf_16_le_encode(text)[0] if oem is None else text.encode(oem)
     except UnicodeEncodeError:

@@ -19,6 +19,7 @@ from .policy import TargetNamePolicy
 
 MAX_FILETIME: Final = (1 << 63) - 1
 _OURS: Final = frozenset((AvId.FLAGS, AvId.SINGLE_HOST, AvId.TARGET_NAME, AvId.CHANNEL_BINDINGS))
+_TIMESTAMP: Final = int(AvId.TIMESTAMP)
 _TIME_HEAD: Final = b"\x07\0\x08\0"
 _END: Final = 4
 
@@ -55,7 +56,7 @@ class TargetInfo(msgspec.Struct, frozen=True):
         static = _static(self)
         time = encode_filetime(timestamp)
         raw = b"".join((static.raw[:-_END], _TIME_HEAD, time, bytes(_END)))
-        items = (*static.items, (int(AvId.TIMESTAMP), memoryview(time)))
+        items = (*static.items, (_TIMESTAMP, memoryview(time)))
         return AvPairs(raw, items, static.texts, timestamp=timestamp)
 
 

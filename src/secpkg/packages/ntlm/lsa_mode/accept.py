@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from secpkg.contract.channel_bindings import Judgement, judge
-from secpkg.contract.flags import AscReq, AscRet, CredentialUse, ImpersonationLevel
+from secpkg.contract.flags import AscReq, AscRet, ImpersonationLevel
 from secpkg.contract.flags_seldom import ChannelBindingsResult
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import (
@@ -81,7 +81,7 @@ class AcceptHalf(PassthroughHalf):
         """
         try:
             if context is None:
-                if not credential.use & CredentialUse.INBOUND:
+                if not credential.inbound:
                     return Refused(Status.SEC_E_NO_CREDENTIALS, reason="not_inbound")
                 return self._challenge(call, request)
             state = context.take()
@@ -203,7 +203,7 @@ class AcceptHalf(PassthroughHalf):
         granted |= requirements & _DATAGRAM
         packed = PackedContext(
             False, granted, session.flags, call.now, max(expiry, call.now), session.exported_session_key,
-            client, self.settings.machine, done.target_name or "", done.workstation,
+            client, self.machine, done.target_name or "", done.workstation,
         ).pack()  # fmt: skip
         return Complete(None, b"", packed, granted, expiry, token)
 

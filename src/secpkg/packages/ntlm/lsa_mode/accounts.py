@@ -52,6 +52,8 @@ class Accounts:
     authority: LsaFunctions
     parameters: PackageParameters
     settings: Settings
+    machine: str
+    """The NetBIOS name of this machine, as it was at the start."""
     kept: set[int]
     """Sessions that have a credential of ours."""
 
@@ -62,8 +64,9 @@ class Accounts:
         if len(parameters.seed) < _SEED:
             raise SecurityError(Status.SEC_E_CANNOT_INSTALL, reason="no_seed_for_decoys")
         domain = parameters.domain_name
+        self.machine = self.settings.machine
         self.acceptor = self.settings.acceptor(domain)
-        self._ours = frozenset(("", ".", domain.casefold(), self.settings.machine.casefold()))
+        self._ours = frozenset(("", ".", domain.casefold(), self.machine.casefold()))
 
     def is_ours(self, domain: str) -> bool:
         """Whether a domain's name means the accounts of this authority."""

@@ -12,7 +12,7 @@ from secpkg.protocols import ntlm
 class CredentialsHandle:
     """``own`` is an explicit credential, None where it is that of the session ``logon_id``, or nobody's."""
 
-    __slots__ = ("logon_id", "nobody", "own", "use")
+    __slots__ = ("inbound", "logon_id", "nobody", "outbound", "own")
 
     def __init__(
         self,
@@ -22,7 +22,8 @@ class CredentialsHandle:
         *,
         nobody: bool = False,
     ) -> None:
-        self.use, self.own, self.logon_id, self.nobody = use, own, logon_id, nobody
+        self.own, self.logon_id, self.nobody = own, logon_id, nobody
+        self.inbound, self.outbound = bool(use & CredentialUse.INBOUND), bool(use & CredentialUse.OUTBOUND)
 
 
 class CredentialsHalf(Accounts):

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Final
 
 from secpkg.contract.channel_bindings import unpack
-from secpkg.contract.flags import CredentialUse, IscReq, IscRet
+from secpkg.contract.flags import IscReq, IscRet
 from secpkg.contract.status import Status
 from secpkg.contract.values import NEVER, Call, Complete, ContextRequest, Continue, Refused, Step
 from secpkg.packages.ntlm.lsa_mode.credentials import CredentialsHalf, CredentialsHandle
@@ -25,6 +25,7 @@ _NULL_SESSION: Final = int(IscReq.NULL_SESSION)
 _UNTRUSTED: Final = int(IscReq.UNVERIFIED_TARGET_NAME)
 _SIGN, _SEAL = int(NegotiateFlag.SIGN), int(NegotiateFlag.SEAL)
 _GRANTED_SIGN: Final = int(IscRet.INTEGRITY | IscRet.REPLAY_DETECT | IscRet.SEQUENCE_DETECT)
+_GRANTED_INTEGRITY: Final = int(IscRet.INTEGRITY)
 _BASE: Final = ntlm.DEFAULT_REQUEST & ~(_SIGN | _SEAL)
 _WHATEVER: Final = ntlm.Strength()
 
@@ -58,9 +59,9 @@ class InitiateHalf(CredentialsHalf):
         try:
             if context is not None:
                 return await self._authenticate(call, credential, context, request)
-            if not credential.use & CredentialUse.OUTBOUND:
+            if not credential.outbound:
                 return Refused(Status.SEC_E_NO_CREDENTIALS, reason="not_outbound")
-            initiator = _initiator(self.settings.machine, _wanted(request.requirements))
+            initiator = _initiator(self.machine, _wanted(request.requirements))
             if not request.requirements & _DATAGRAM:
                 sent, token = initiator.start()
                 return Continue(token, Initiating(sent))
@@ -117,7 +118,7 @@ def _complete(call: Call, done: ntlm.Done, token: bytes, request: ContextRequest
     if session.flags & _SIGN and not requirements & _NO_INTEGRITY:
         granted |= requirements & _GRANTED_SIGN
         if granted:
-            granted |= int(IscRet.INTEGRITY)  # R177
+            granted |= _GRANTED_INTEGRITY  # R177
     if session.flags & _SEAL:
         granted |= requirements & _CONFIDENTIALITY
     granted |= requirements & (_IDENTIFY | _DATAGRAM)

@@ -23,6 +23,7 @@ from secpkg.protocols.ntlm import NegotiateFlag, Reason, Rejected, Role
 Parts = Sequence[tuple[Buffer, bool]]
 
 _DATAGRAM: Final = int(NegotiateFlag.DATAGRAM)
+_EXTENDED: Final = int(NegotiateFlag.EXTENDED_SESSIONSECURITY)
 _PROTECTION: Final = int(NegotiateFlag.SIGN | NegotiateFlag.SEAL)
 _COUNTERS: Final = struct.Struct("<BQQQQ")
 _VERSION: Final = 1
@@ -60,28 +61,40 @@ class Directions(ABC):
 class ConnectionDirections(Directions):
     """MS-NLMP 3.4, connection-oriented."""
 
-    __slots__ = ("incoming", "outgoing")
+    __slots__ = ("_begin", "_incoming", "_outgoing", "_role", "_session")
 
     def __init__(self, session: ntlm.Session, role: Role, numbers: tuple[int, int, int, int]) -> None:
-        out, drawn_out, into, drawn_in = numbers
-        self.outgoing = ntlm.Half.of(session, role, counter=out, position=drawn_out)
-        both_share = not session.flags & NegotiateFlag.EXTENDED_SESSIONSECURITY
-        self.incoming = (
-            self.outgoing if both_share else ntlm.Half.of(session, role.peer, counter=into, position=drawn_in)
-        )
+        self._session, self._role, self._begin = session, role, numbers
+        self._outgoing: ntlm.Half | None = None
+        self._incoming: ntlm.Half | None = None
+        if not session.flags & _EXTENDED:  # both directions share one
+            self._incoming = self._out()
+
+    def _out(self) -> ntlm.Half:
+        """Keys and counter of what is sent, made at the first message; a direction that is not used costs nothing."""
+        counter, position, _, _ = self._begin
+        self._outgoing = ntlm.Half.of(self._session, self._role, counter=counter, position=position)
+        return self._outgoing
+
+    def _in(self) -> ntlm.Half:
+        _, _, counter, position = self._begin
+        self._incoming = ntlm.Half.of(self._session, self._role.peer, counter=counter, position=position)
+        return self._incoming
 
     def protect(self, parts: Parts, number: int) -> tuple[list[bytes], bytes]:
         """The counter is NTLM's own."""
-        return self.outgoing.protect(parts)
+        return (self._outgoing or self._out()).protect(parts)
 
     def open(self, parts: Parts, signature: Buffer, number: int) -> list[bytes]:
         """In the order in which they were sent."""
-        return self.incoming.open(parts, signature)
+        return (self._incoming or self._in()).open(parts, signature)
 
     def numbers(self) -> tuple[int, int, int, int]:
         """Counters and positions of the streams."""
-        out, into = self.outgoing, self.incoming
-        return out.counter, out.position, into.counter, into.position
+        out, into = self._outgoing, self._incoming
+        sent = self._begin[:2] if out is None else (out.counter, out.position)
+        received = self._begin[2:] if into is None else (into.counter, into.position)
+        return (*sent, *received)
 
 
 class DatagramDirections(Directions):

@@ -44,6 +44,8 @@ from secpkg.protocols.ntlm import Fault, Reason, Rejected
 _DATA, _TOKEN, _EMPTY = int(BufferType.DATA), int(BufferType.TOKEN), int(BufferType.EMPTY)
 _CHECKED: Final = int(BufferFlag.READONLY_WITH_CHECKSUM)
 _IGNORED: Final = int(BufferFlag.UNMAPPED | BufferFlag.KERNEL_MAP)
+_INITIATES: Final = int(IscRet.INTEGRITY), int(IscRet.CONFIDENTIALITY)
+_ACCEPTS: Final = int(AscRet.INTEGRITY), int(AscRet.CONFIDENTIALITY)
 _SIGNATURE: Final = 16
 _MAX_TOKEN: Final = 2888
 _STATUS: Final = {
@@ -60,9 +62,9 @@ class Context:
     __slots__ = ("can_seal", "can_sign", "directions", "packed")
 
     def __init__(self, packed: PackedContext, counters: bytes = b"") -> None:
-        flags: type[IscRet | AscRet] = IscRet if packed.initiator else AscRet
-        self.can_sign = bool(packed.attributes & flags.INTEGRITY)
-        self.can_seal = bool(packed.attributes & flags.CONFIDENTIALITY)
+        integrity, confidentiality = _INITIATES if packed.initiator else _ACCEPTS
+        self.can_sign = bool(packed.attributes & integrity)
+        self.can_seal = bool(packed.attributes & confidentiality)
         self.directions: Directions = directions_of(packed, counters)
         self.packed = packed
 
