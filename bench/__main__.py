@@ -1,10 +1,11 @@
-"""``python -m bench [--quick]``: a table on standard output, and build/bench.json."""
+"""``python -m bench [--quick] [--only GROUP]``: a table on standard output, and build/bench.json."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from bench import figures
@@ -13,9 +14,12 @@ from bench.calls import Calls
 from bench.figures import Figure, Group, machine, progress, table
 from bench.handshakes import Handshakes
 from bench.kit import Kit
+from bench.ntlm import Ntlm
 from bench.scale import Scale
 from bench.sealing import Sealing
 from bench.startup import StartUp
+
+GROUPS = ("calls", "handshakes", "sealing", "ntlm", "startup", "scale", "kit")
 
 
 def measure(groups: list[Group], rounds: int) -> list[tuple[str, list[Figure]]]:
@@ -37,19 +41,23 @@ def main() -> int:
     parser.add_argument(
         "--quick", action="store_true", help="fewer rounds: under a minute, and noisier; no planted faults"
     )
-    quick = parser.parse_args().quick
+    parser.add_argument("--only", choices=GROUPS, default="", help="one group of measurements")
+    arguments = parser.parse_args()
+    quick, only = arguments.quick, arguments.only
     rounds = 3 if quick else 7
     begun = time.monotonic()
     with contextlib.ExitStack() as stack:
         authority = stack.enter_context(Authority())
-        groups: list[Group] = [
-            Calls(authority, stack, 1_000 if quick else 3_000),
-            Handshakes(authority, stack, 60 if quick else 200),
-            Sealing(stack, 0.02 if quick else 0.1),
-            StartUp(),
-            Scale(stack, (10, 1_000) if quick else (10, 1_000, 10_000), 50 if quick else 300),
-            Kit(quick=quick),
-        ]
+        makers: dict[str, Callable[[], Group]] = {
+            "calls": lambda: Calls(authority, stack, 1_000 if quick else 3_000),
+            "handshakes": lambda: Handshakes(authority, stack, 60 if quick else 200),
+            "sealing": lambda: Sealing(stack, 0.02 if quick else 0.1),
+            "ntlm": lambda: Ntlm(authority, stack, 60 if quick else 200),
+            "startup": StartUp,
+            "scale": lambda: Scale(stack, (10, 1_000) if quick else (10, 1_000, 10_000), 50 if quick else 300),
+            "kit": lambda: Kit(quick=quick),
+        }
+        groups = [make() for name, make in makers.items() if only in ("", name)]
         results = measure(groups, rounds)
     print(f"{machine()}; medians of {rounds} rounds; {time.monotonic() - begun:.0f} s")
     table(results)
