@@ -195,20 +195,11 @@ class Dispatcher:
             raise SecurityError(Status.SEC_E_INVALID_TOKEN, reason="token_too_large")
         if not credential_handle and not handle:
             raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="both_handles_null")  # R151
-        context = channel.contexts.get(handle)
-        credential: Credential | None
-        if (
-            context is not None
-            and context.phase is _PARTIAL
-            and context.role is role
-            and not context.busy
-            and context.expiry is NEVER
-            and channel.credentials.get(credential_handle) is context.credential
-        ):
-            credential = context.credential  # most legs: nothing below has anything to refuse
-        elif handle:
-            credential = channel.credential(credential_handle) if credential_handle else None
-            context = channel.context(handle)
+        credential = None
+        if credential_handle:
+            credential = channel.credentials.get(credential_handle) or channel.credential(credential_handle)
+        if handle:
+            context = channel.contexts.get(handle) or channel.context(handle)
             if context.role is not role or (context.phase is not _PARTIAL and context.phase is not _NEW):
                 begin_again(channel, context, role, credential, request.requirements, self.surroundings)
             if context.busy:
@@ -218,7 +209,7 @@ class Dispatcher:
             if credential is not None and credential is not context.credential:
                 raise SecurityError(Status.SEC_E_WRONG_CREDENTIAL_HANDLE, reason="credential_of_another_context")
         else:
-            credential = channel.credential(credential_handle)
+            assert credential is not None
             if credential.package.draining:
                 raise SecurityError(Status.SEC_E_SECPKG_NOT_FOUND, reason="package_draining")
             channel.room_for_context()
