@@ -135,11 +135,11 @@ def go_on(coroutine: Coroutine[object, object, object], ask: Ask, done: Done, re
                 error.__cause__ = failed
             if value is not PARKED:
                 resume.state = _ANSWERED
-            elif resume.state is _ANSWERED:
-                value, error = resume.value, resume.error
-            else:
+            elif resume.state is _ASKING:
                 resume.state = _PARKED
                 return
+            else:
+                value, error = resume.value, resume.error
         try:
             request = coroutine.send(value) if error is None else coroutine.throw(error)
         except StopIteration as stop:

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from secpkg.contract.status import SecurityError, Status
-from secpkg.contract.values import Complete, ContextRequest, Continue, NeedMore, Refused, Step
+from secpkg.contract.values import Complete, ContextRequest, Continue, NeedMore, Refused, SecBuffer, Step
 from secpkg.host.lsa_mode.channel import Channel, Role
 from secpkg.host.lsa_mode.dispatcher import Dispatcher
 from secpkg.host.lsa_mode.local.memory import received
@@ -42,9 +42,10 @@ _CONTINUE_NEEDED: Final = Status.SEC_I_CONTINUE_NEEDED
 def handle(dispatcher: Dispatcher, channel: Channel, message: ToWorker, reply: Reply) -> None:
     """Answer one message; ``reply`` is told exactly once unless the application goes away first."""
     try:
-        kind = type(message)
-        if kind is AcceptContext or kind is InitializeContext:
-            _leg(dispatcher, channel, message, reply)  # type: ignore[arg-type]  # by its exact type
+        if type(message) is AcceptContext:
+            _accept(dispatcher, channel, message, reply)
+        elif type(message) is InitializeContext:
+            _initialize(dispatcher, channel, message, reply)
         elif isinstance(message, DeleteContext):
             dispatcher.delete(channel, message.context, _done(message.id, reply))
         elif isinstance(message, AcquireCredentials):
@@ -63,26 +64,37 @@ def handle(dispatcher: Dispatcher, channel: Channel, message: ToWorker, reply: R
         reply(Failed(message.id, refused.status, refused.substatus, refused.reason))
 
 
-def _leg(dispatcher: Dispatcher, channel: Channel, message: InitializeContext | AcceptContext, reply: Reply) -> None:
-    number = message.id
-    accept = type(message) is AcceptContext
-
+def _told(number: int, reply: Reply) -> Callable[[int, Step], None]:
     def done(context: int, step: Step) -> None:
         if type(step) is Continue and not step.complete_needed:
             reply(Stepped(number, _CONTINUE_NEEDED, context, step.token, step.attributes, step.expiry))
         else:
             reply(stepped(number, context, step))
 
+    return done
+
+
+def _accept(dispatcher: Dispatcher, channel: Channel, message: AcceptContext, reply: Reply) -> None:
+    buffers = _received(message) if message.buffers else ()
     request = ContextRequest(
-        message.token,
-        None if accept else message.target,  # type: ignore[union-attr]  # by its exact type
-        message.requirements,
-        message.channel_bindings,
-        message.data_representation,
-        tuple(received(kind, data) for kind, data in message.buffers) if message.buffers else (),
+        message.token, None, message.requirements, message.channel_bindings, message.data_representation, buffers
     )
-    role = _ACCEPTOR if accept else _INITIATOR
-    dispatcher.leg(channel, role, message.credential, message.context, request, done)
+    told = _told(message.id, reply)
+    dispatcher.leg(channel, _ACCEPTOR, message.credential, message.context, request, told)
+
+
+def _initialize(dispatcher: Dispatcher, channel: Channel, message: InitializeContext, reply: Reply) -> None:
+    target, bindings = message.target, message.channel_bindings
+    buffers = _received(message) if message.buffers else ()
+    request = ContextRequest(
+        message.token, target, message.requirements, bindings, message.data_representation, buffers
+    )
+    told = _told(message.id, reply)
+    dispatcher.leg(channel, _INITIATOR, message.credential, message.context, request, told)
+
+
+def _received(message: InitializeContext | AcceptContext) -> tuple[SecBuffer, ...]:
+    return tuple(received(kind, data) for kind, data in message.buffers)
 
 
 def stepped(number: int, context: int, step: Step) -> Stepped:

@@ -193,27 +193,16 @@ class Dispatcher:
         received = len(request.token)
         if received > MAX_REQUEST_TOKEN:
             raise SecurityError(Status.SEC_E_INVALID_TOKEN, reason="token_too_large")
-        if not credential_handle and not handle:
-            raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="both_handles_null")  # R151
-        credential = None
-        if credential_handle:
-            credential = channel.credentials.get(credential_handle) or channel.credential(credential_handle)
-        if handle:
-            context = channel.contexts.get(handle) or channel.context(handle)
-            if context.role is not role or (context.phase is not _PARTIAL and context.phase is not _NEW):
-                begin_again(channel, context, role, credential, request.requirements, self.surroundings)
-            if context.busy:
-                raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="context_is_busy")  # spec/README 7
-            if context.expiry is not NEVER and context.expiry <= self.surroundings.clock():
-                raise SecurityError(Status.SEC_E_CONTEXT_EXPIRED, reason="context_expired")
-            if credential is not None and credential is not context.credential:
-                raise SecurityError(Status.SEC_E_WRONG_CREDENTIAL_HANDLE, reason="credential_of_another_context")
-        else:
-            assert credential is not None
-            if credential.package.draining:
-                raise SecurityError(Status.SEC_E_SECPKG_NOT_FOUND, reason="package_draining")
-            channel.room_for_context()
-            context = Context(channel.new_handle(), credential.package, credential, role)
+        context = channel.contexts.get(handle)
+        if (  # most legs go on with a context that nothing is to be said against; all others are judged one by one
+            context is None
+            or context.phase is not _PARTIAL
+            or context.role is not role
+            or context.busy
+            or context.expiry is not NEVER
+            or channel.credentials.get(credential_handle) is not context.credential
+        ):
+            context = self._begun(channel, role, credential_handle, handle, request.requirements)
         package = context.package
         entry, name = _ACCEPTS if role is _ACCEPTOR else _INITIATES
         function = package.table.get(entry)
@@ -247,6 +236,28 @@ class Dispatcher:
             NO_STEP,
         )
         leg.start(function, call, context.credential.state, context.state, request)
+
+    def _begun(self, channel: Channel, role: Role, credential_handle: int, handle: int, requirements: int) -> Context:
+        """The context of a leg, a new one where there is no handle of one."""
+        if not credential_handle and not handle:
+            raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="both_handles_null")  # R151
+        credential = channel.credential(credential_handle) if credential_handle else None
+        if not handle:
+            assert credential is not None
+            if credential.package.draining:
+                raise SecurityError(Status.SEC_E_SECPKG_NOT_FOUND, reason="package_draining")
+            channel.room_for_context()
+            return Context(channel.new_handle(), credential.package, credential, role)
+        context = channel.context(handle)
+        if context.role is not role or (context.phase is not _PARTIAL and context.phase is not _NEW):
+            begin_again(channel, context, role, credential, requirements, self.surroundings)
+        if context.busy:
+            raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="context_is_busy")  # spec/README 7
+        if context.expiry is not NEVER and context.expiry <= self.surroundings.clock():
+            raise SecurityError(Status.SEC_E_CONTEXT_EXPIRED, reason="context_expired")
+        if credential is not None and credential is not context.credential:
+            raise SecurityError(Status.SEC_E_WRONG_CREDENTIAL_HANDLE, reason="credential_of_another_context")
+        return context
 
     @implements("lsa_mode", "SpDeleteContext")
     def delete(self, channel: Channel, handle: int, done: Done) -> None:

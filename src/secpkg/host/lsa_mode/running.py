@@ -29,6 +29,8 @@ _TOKENS: Final = frozenset({"convert_auth_data_to_token", "create_token", "creat
 """LSA functions that leave an audit record: the first two the one that they are given, the others a logon's."""
 _CLIENT_BUFFER: Final = "allocate_client_buffer"
 _NOTED: Final = _AUDITS | _TOKENS | {_CLIENT_BUFFER}
+_SEEN: Final = _NOTED | LOCAL_FUNCTIONS.keys()
+"""The functions that are not just passed on."""
 
 
 class Link(Protocol):
@@ -222,7 +224,7 @@ class Running(msgspec.Struct, eq=False):
     def ask(self, request: Request[object], resume: Resume) -> object:
         """Answer what the coroutine awaits: here, or by the authority."""
         function, surroundings = request.function, self.surroundings
-        if function in _NOTED or function in LOCAL_FUNCTIONS or surroundings.observer is not None:
+        if function in _SEEN or surroundings.observer is not None:
             return self._ask_noting(function, request, resume)
         return surroundings.link.ask(
             self.package.package_id, self.channel, self.call_id, function, request.arguments, resume
