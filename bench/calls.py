@@ -16,6 +16,15 @@ from bench.figures import Figure, Samples, at_most, median, ratio
 ACTIVE: Final = 8
 
 
+def _at(role: str, *ends: socket.socket) -> Child:
+    """A process with these ends of sockets, which are its own from now on."""
+    numbers = [end.fileno() for end in ends]
+    child = Child(role, *numbers, pass_fds=numbers)
+    for end in ends:
+        end.close()
+    return child
+
+
 class Calls:
     """The group; ``count`` calls a round for each contender."""
 
@@ -23,30 +32,30 @@ class Calls:
 
     def __init__(self, authority: Authority, exit_stack: contextlib.ExitStack, count: int) -> None:
         self._count = count
-        self._authority = authority
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._mirror = Child("mirror", theirs.fileno(), pass_fds=[theirs.fileno()])
-        self._bare = Child("bare", ours.fileno(), pass_fds=[ours.fileno()])
-        ours.close()
-        theirs.close()
+        (ours, theirs), (application, served), (asked, answering) = (
+            socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(3)
+        )
+        mirror, self._bare = _at("mirror", theirs), _at("bare", ours)
+        floor = _at("floor_authority", answering), _at("floor_worker", served, asked)
+        self._floor = _at("floor_caller", application)
         address = authority.address
         self._callers = [Child("caller", address, echo.ECHO) for _ in range(ACTIVE)]
         self._asking = Child("caller", address, echo.ASKING)
         self._quiet = Child("quiet", address, echo.ECHO)
         self._flood = Child("flood", address, echo.ECHO)
-        self._children = [self._mirror, self._bare, *self._callers, self._asking, self._quiet, self._flood]
-        for child in self._children:
+        clients = [self._bare, *self._callers, self._asking, self._quiet, self._flood, self._floor]
+        servers = [*floor, mirror]  # closed last: each serves until whom it serves is gone
+        for child in (*servers, *clients):
             exit_stack.callback(child.close)
             child.ready()
-        self._mirror.tell(1)
-        self._worker = authority.worker(echo.ECHO)
+        for child in servers:
+            child.tell(1)
+        self._clients = [child.pid for child in clients]
+        self._servers = [authority.worker(echo.ECHO), authority.pid, *(child.pid for child in servers)]
 
     def _pinned(self, place: str, measure: Callable[[], float]) -> Callable[[], float]:
-        servers = (self._worker, self._authority.pid, self._mirror.pid)
-        clients = [child.pid for child in self._children if child is not self._mirror]
-
         def pinned() -> float:
-            pin(servers, clients, place)
+            pin(self._servers, self._clients, place)
             return measure()
 
         return pinned
@@ -68,6 +77,7 @@ class Calls:
             found[f"bare, {place}"] = self._pinned(place, alone([self._bare], count))
             found[f"one, {place}"] = self._pinned(place, alone(self._callers[:1], count))
             found[f"asking, {place}"] = self._pinned(place, alone([self._asking], count // 2))
+            found[f"floor, {place}"] = self._pinned(place, alone([self._floor], count // 2))
             found[f"many, {place}"] = self._pinned(place, alone(self._callers, count // 4))
             found[f"quiet, {place}"] = self._pinned(place, beside_a_flood)
         return found
@@ -82,6 +92,7 @@ class Calls:
                 ("one client", "one", 2.5 if promised else None),
                 (f"{ACTIVE} active clients, time per call,", "many", 1.5 if place == TWO else None),
                 ("a step with a call to the authority", "asking", 5.0 if promised else None),
+                ("the messages of such a step and nothing else", "floor", None),
             ):
                 times = ratio(samples, f"{contender}, {place}", bare)
                 yield at_most(f"{what} to bare, {place}", times, "×", budget)

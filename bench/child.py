@@ -10,6 +10,7 @@ from typing import Final, cast
 
 import msgspec
 
+from bench import floor
 from bench.children import Span
 from secpkg.ipc import schema
 from secpkg.ipc.channel import Channel
@@ -49,6 +50,40 @@ def mirror(fd: str) -> Run:
         send, recv = sock.send, sock.recv
         while frame := recv(FRAME):
             send(frame)
+        return []
+
+    return run
+
+
+def floor_worker(application: str, control: str) -> Run:
+    """The worker of `bench.floor`: until its application or its authority is gone."""
+    ends = socket.socket(fileno=int(application)), socket.socket(fileno=int(control))
+
+    def run(_count: float) -> list[float]:
+        floor.worker(*ends)
+        return []
+
+    return run
+
+
+def floor_authority(control: str) -> Run:
+    """The authority of `bench.floor`: until its worker is gone."""
+    sock = socket.socket(fileno=int(control))
+
+    def run(_count: float) -> list[float]:
+        floor.authority(sock)
+        return []
+
+    return run
+
+
+def floor_caller(application: str) -> Run:
+    """The application of `bench.floor`."""
+    sock = socket.socket(fileno=int(application))
+    token = bytes(FRAME - len(schema.encode(_message(1, 1, b""))) - 2)
+
+    def run(count: float) -> list[float]:
+        floor.caller(sock, int(count), token)
         return []
 
     return run

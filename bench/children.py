@@ -61,6 +61,7 @@ class Child:
         assert self._process.stdin is not None and self._process.stdout is not None
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
+        self._process.stdout.read()
         self._process.stdout.close()
         self._process.wait()
 

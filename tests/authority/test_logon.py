@@ -9,7 +9,7 @@ from tests.authority.world import OTHER, PASSWORD, ROOT, USER, Function, World, 
 
 from secpkg.authority.logon_grant import MAX_PROFILE
 from secpkg.authority.policy import Policy
-from secpkg.authority.targets import PackageTarget
+from secpkg.authority.targets import ModuleFailed, PackageTarget
 from secpkg.contract.flags import ImpersonationLevel, LogonType, PrimaryCredentialFlag
 from secpkg.contract.lsa_mode.ap import SurrogateLogon
 from secpkg.contract.requests import Request, run
@@ -409,6 +409,19 @@ def test_a_package_that_fails_to_accept_is_recorded_and_changes_nothing(world: W
     assert world.called("accept_credentials") == ["Hello", "Other"]
     (record,) = world.records("accept_credentials")
     assert (record.package, record.claimed["reason"]) == ("Hello", "worker_died")
+
+
+def test_a_module_that_dies_in_a_logon_is_named_and_a_package_that_says_so_is_not(world: World) -> None:
+    world.add_user()
+    for failure, told in ((ModuleFailed, "worker_died_in_logon_user"), (SecurityError, "")):
+        error = failure(Status.SEC_E_INTERNAL_ERROR, reason="worker_died_in_logon_user")
+        dying = world.add_package(f"Dies{told}", logon_user=raising(error))
+        with pytest.raises(SecurityError) as caught:
+            world.logon(world.connect(), dying)
+        assert (caught.value.status, caught.value.reason) == (Status.SEC_E_INTERNAL_ERROR, told)
+    host, package = world.records("logon")
+    assert host.facts["reason"] == "worker_died_in_logon_user" and "reason" not in host.claimed
+    assert (package.facts["reason"], package.claimed["reason"]) == ("refused_by_package", "worker_died_in_logon_user")
 
 
 def test_the_record_stands_before_anybody_hears_of_the_logon_lock10(world: World) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from secpkg.authority.directory import PackageEntry
-from secpkg.authority.targets import Origin, PackageTarget
+from secpkg.authority.targets import ModuleFailed, Origin, PackageTarget
 from secpkg.contract.implements import implements
 from secpkg.contract.requests import Request
 from secpkg.contract.status import SecurityError, Status
@@ -43,6 +43,8 @@ async def call_authentication_package(
     target = PackageTarget.of_request(authority, package_id, connection, submit_buffer)
     try:
         return await _call(authority, entry, function, submit_buffer, target)
+    except ModuleFailed:
+        raise
     except SecurityError as failed:
         raise SecurityError(failed.status, substatus=failed.substatus) from None
     finally:

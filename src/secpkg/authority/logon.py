@@ -17,7 +17,7 @@ from secpkg.authority.fanout import accept_credentials, primary_of
 from secpkg.authority.logon_grant import MAX_PROFILE, Granted, filtered, grant, quotas_of, wishes
 from secpkg.authority.principals import counted_name, origin_of
 from secpkg.authority.surrogates import Surrogates, post_logon_user
-from secpkg.authority.targets import PackageTarget
+from secpkg.authority.targets import ModuleFailed, PackageTarget
 from secpkg.contract.implements import implements
 from secpkg.contract.lsa_mode.ap import SurrogateLogon
 from secpkg.contract.requests import Request
@@ -200,6 +200,8 @@ async def _ask_package(
     arguments: tuple[object, ...] = (request, shared) if function == "logon_user_ex3" else (request,)
     try:
         answer = await Request[object](function, arguments, target)
+    except ModuleFailed:
+        raise
     except SecurityError as raised:
         raise _refused_by_package(attempt, raised.status, raised.substatus, raised.reason) from None
     if isinstance(answer, LogonResult):
@@ -241,7 +243,8 @@ def _refuse(
         return SecurityError(unrecorded.status)
     if refused.status in WRONG_PROOF:
         return SecurityError(Status.STATUS_LOGON_FAILURE)
-    return SecurityError(refused.status, substatus=refused.substatus)
+    reason = refused.reason if isinstance(refused, ModuleFailed) else ""
+    return SecurityError(refused.status, substatus=refused.substatus, reason=reason)
 
 
 def _record_refusal(

@@ -21,6 +21,10 @@ MAX_LENT: Final = 64
 """Results of one call that are known to be freed once; an older one is forgotten, which frees it too."""
 
 
+class ModuleFailed(SecurityError):
+    """The process of a module failed, and not the package: the reason is the host's own, and a caller may know it."""
+
+
 class Scratch(msgspec.Struct, eq=False):
     """What lives as long as one call into a package: its account handles, the sessions that it created, the client's
     memory, and the results that it has to free.

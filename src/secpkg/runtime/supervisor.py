@@ -25,7 +25,7 @@ from typing import Final
 import msgspec
 
 from secpkg.authority.connections import Connection
-from secpkg.authority.targets import PackageTarget
+from secpkg.authority.targets import ModuleFailed, PackageTarget
 from secpkg.contract.lsa_mode.events import PackageChangeEvent
 from secpkg.contract.requests import Resume
 from secpkg.contract.status import SecurityError, Status
@@ -246,7 +246,7 @@ class WorkerPort:
             self._timer = None
         calls, channels = self.traffic.abandon()
         for function, resume in calls:
-            resume(None, SecurityError(Status.SEC_E_INTERNAL_ERROR, reason=f"worker_died_in_{function}"))
+            resume(None, ModuleFailed(Status.SEC_E_INTERNAL_ERROR, reason=f"worker_died_in_{function}"))
         for number in channels:
             self.events.channel_closed(number)
         self.events.died()
@@ -333,7 +333,7 @@ class WorkerPort:
         self, target: PackageTarget, function: str, arguments: tuple[object, ...], resume: Resume
     ) -> object:
         if self._control is None or not self._ready:
-            raise SecurityError(Status.SEC_E_INTERNAL_ERROR, reason="worker_not_running")
+            raise ModuleFailed(Status.SEC_E_INTERNAL_ERROR, reason="worker_not_running")
         return self.traffic.package_call(self._control, target, function, arguments, resume)
 
     def on_report(self, report: Report) -> None:
