@@ -9,7 +9,7 @@ from tests.http import talk
 from tests.http.asgi_site import Site, run
 from tests.http.talk import BOUND, SCHEME, SCHEMES, ask, authenticate, following, opening
 
-from secpkg import AscReq, SecurityError
+from secpkg import SecurityError
 from secpkg.http import Connection, asgi
 from secpkg.http.asgi import Authenticated
 from secpkg.testing import LabAuthority
@@ -247,7 +247,7 @@ def test_schemes_are_told_apart_whatever_their_case(lab: LabAuthority, site: Sit
     async def body() -> None:
         app = Authenticated(site, schemes=SCHEMES, authority=lab, clock=lab.clock)
         with talk.first(lab) as client:
-            reply = await ask(app, opening(client).replace("X-Hello", "x-hELLO"))
+            reply = await ask(app, opening(client).replace("X-Test", "x-tEST"))
             assert reply.status == 401 and reply.token() is not None
         assert (await ask(app, "Basic YTpi")).all("WWW-Authenticate") == [SCHEME]
         await app.close()
@@ -255,22 +255,43 @@ def test_schemes_are_told_apart_whatever_their_case(lab: LabAuthority, site: Sit
     run(body())
 
 
+OTHER = BOUND[:-1] + b"!"
+
+
 @pytest.mark.parametrize(
-    ("bound", "requirements", "status"),
-    [(BOUND, 0, 200), (BOUND[:-1] + b"!", 0, 401), (None, 0, 401), (None, int(AscReq.ALLOW_MISSING_BINDINGS), 200),
-     (BOUND[:-1] + b"!", int(AscReq.ALLOW_MISSING_BINDINGS), 401)],
+    ("policy", "bound", "status"),
+    [
+        (None, BOUND, 200), (None, OTHER, 401), (None, None, 401), (None, bytes(53), 401),
+        ("require", BOUND, 200), ("require", OTHER, 401), ("require", None, 401), ("require", bytes(53), 401),
+        ("when-supported", BOUND, 200), ("when-supported", OTHER, 401), ("when-supported", None, 200),
+        ("never", None, 200),
+    ],
 )  # fmt: skip
-def test_channel_bindings_are_required_where_the_server_has_them(
-    lab: LabAuthority, site: Site, bound: bytes | None, requirements: int, status: int
+def test_channel_bindings_as_the_policy_has_them(
+    lab: LabAuthority, site: Site, policy: str | None, bound: bytes | None, status: int
 ) -> None:
-    """R234: a client behind another certificate, or behind none, is refused."""
+    """R234: a client behind another certificate is refused, one behind none is by default. Zeros are none."""
 
     async def body() -> None:
         app = Authenticated(
-            site, schemes=SCHEMES, authority=lab, channel_bindings=BOUND, requirements=requirements, clock=lab.clock
+            site, schemes=SCHEMES, authority=lab, channel_bindings=BOUND, binding_policy=policy, clock=lab.clock
         )
         replies = await authenticate(app, lab, bound=bound, connection=Connection())
         assert replies[-1].status == status
+        await app.close()
+
+    run(body())
+
+
+def test_bindings_that_are_never_looked_at(lab: LabAuthority, site: Site) -> None:
+    """Any will do, as far as the package goes: SCRAM refuses a client that binds to a server that has no binding (RFC
+    5802, 6).
+    """
+
+    async def body() -> None:
+        app = Authenticated(site, schemes=SCHEMES, authority=lab, channel_bindings=BOUND, binding_policy="never")
+        replies = await authenticate(app, lab, bound=OTHER, connection=Connection())
+        assert replies[-1].status == {"NTLM": 200, "Hello": 401}[SCHEMES[SCHEME]]
         await app.close()
 
     run(body())
@@ -328,7 +349,7 @@ def test_a_websocket_is_let_in_where_the_connection_is_authenticated(lab: LabAut
 def test_without_an_authority_it_is_503(site: Site) -> None:
     async def body() -> None:
         app = Authenticated(site, schemes=SCHEMES, authority="unix:/nonexistent/secpkg.sock")
-        assert (await ask(app, "X-Hello YQ==", connection=Connection())).status == 503
+        assert (await ask(app, "X-Test YQ==", connection=Connection())).status == 503
         assert site.seen == [] and app.handshakes.half_open == 0
         await app.close()
 

@@ -82,8 +82,8 @@ def test_more_legs_than_allowed(lab: LabAuthority, site: Site) -> None:
 
 @pytest.mark.parametrize(
     "lines",
-    [["X-Hello"], ["X-Hello "], ["X-Hello !!!!"], ["X-Hello YQ"], ["X-Hello YQ==", "X-Hello YQ=="], ["\xe4 YQ=="],
-     ["X-Hello YR=="], ["X-Hello " + "A" * 70000], ["x-hello a b"]],
+    [["X-Test"], ["X-Test "], ["X-Test !!!!"], ["X-Test YQ"], ["X-Test YQ==", "X-Test YQ=="], ["\xe4 YQ=="],
+     ["X-Test YR=="], ["X-Test " + "A" * 70000], ["x-test a b"]],
 )  # fmt: skip
 def test_headers_that_are_none_are_400_and_end_the_handshake(lab: LabAuthority, site: Site, lines: list[str]) -> None:
     async def body() -> None:

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from secpkg import SecurityError
+from secpkg import AscReq, SecurityError
 from secpkg.http import bindings
 
 NAME = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "service.example")])
@@ -45,7 +45,7 @@ def test_the_hash_is_that_of_the_signature(made: x509.Certificate, digest: str, 
     assert bindings.of_certificate(der) == expected
     chain = tmp_path / "chain.pem"
     chain.write_bytes(made.public_bytes(Encoding.PEM) + certificate(RSA, hashes.SHA256()).public_bytes(Encoding.PEM))
-    assert bindings.of_pem(chain) == bindings.resolve(str(chain)) == expected
+    assert bindings.of_pem(chain) == expected and bindings.resolve(str(chain)) == (expected, 0)
 
 
 def test_sha_1_is_replaced_by_sha_256(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,3 +80,16 @@ def test_what_is_no_certificate(tmp_path: Path) -> None:
     assert refused.value.reason == "no_peer_certificate"
     with pytest.raises(FileNotFoundError):
         bindings.resolve(tmp_path / "missing.pem")
+
+
+def test_policies() -> None:
+    """What a policy makes of bindings, and that one without anything to compare with is none."""
+    mine, spare = b"tls-server-end-point:mine", int(AscReq.ALLOW_MISSING_BINDINGS)
+    assert bindings.resolve(None) == bindings.resolve(None, "never") == bindings.resolve(mine, "never") == (None, 0)
+    assert bindings.resolve(mine) == bindings.resolve(mine, bindings.BindingPolicy.REQUIRE) == (mine, 0)
+    assert bindings.resolve(mine, "when-supported") == (mine, spare)
+    for policy in ("require", "when-supported"):
+        with pytest.raises(ValueError, match="to compare with"):
+            bindings.resolve(None, policy)
+    with pytest.raises(ValueError, match="always"):
+        bindings.resolve(mine, "always")

@@ -3,33 +3,49 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import ssl
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-import httpx
-import httpx2
 import pytest
 import requests
+from tests.http import visit
 from tests.http.service import relaying, serving
+from tests.http.visit import CLIENTS, Tls, Visitor
 
 from secpkg import SecurityError
-from secpkg.http import Limits, httpx2_auth, httpx_auth, requests_auth
+from secpkg.http import Limits, httpx2_auth, httpx_auth
 from secpkg.testing import LabAuthority
 from secpkg_http_service.certificate import make
 from secpkg_http_service.page import application
 
 pytestmark = pytest.mark.slow
 
-SCHEMES = {"X-Hello": "Hello"}
-CLIENTS = ["httpx", "httpx async", "httpx2", "httpx2 async", "requests"]
-LIBRARIES: dict[str, tuple[ModuleType, Any]] = {
-    "httpx": (httpx, httpx_auth.Auth), "httpx2": (httpx2, httpx2_auth.Auth), "requests": (requests, requests_auth.Auth),
-}  # fmt: skip
-Tls = tuple[Path, Path]
+
+@dataclass(frozen=True)
+class World:
+    """A package under a scheme, where alice has an account, with the time of the day: nothing here waits for it."""
+
+    schemes: dict[str, str]
+    lab: LabAuthority
+
+    @property
+    def scheme(self) -> bytes:
+        (scheme,) = self.schemes
+        return scheme.encode()
+
+    def somebody(self) -> str:
+        """A user of the test's own, whose failures delay nobody else (lock 9)."""
+        name = f"guest{next(_NUMBERS)}"
+        self.lab.add_user(name, password="correct horse")
+        return name
+
+
+_NUMBERS = itertools.count()
 
 
 @pytest.fixture(scope="module")
@@ -37,63 +53,29 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
     return make(tmp_path_factory.mktemp("tls"), "localhost", "127.0.0.1")
 
 
-@pytest.fixture(scope="module")
-def world() -> Iterator[LabAuthority]:
-    """With the time of the day: nothing here waits for it."""
-    with LabAuthority(domain="EXAMPLE", modules=["hello"]) as lab:
+@pytest.fixture(scope="module", params=["Hello", "NTLM"])
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    package = request.param
+    with LabAuthority(domain="EXAMPLE", modules=[package.lower()]) as lab:
         lab.add_user("alice", password="correct horse", groups=["staff"])
-        yield lab
+        yield World({"NTLM" if package == "NTLM" else "X-Hello": package}, lab)
 
 
-@pytest.fixture
-def port(world: LabAuthority, tls: Tls) -> Iterator[int]:
-    site = application(SCHEMES, certificate=tls[0], authority=world, limits=Limits(half_open_per_address=2000))
+@pytest.fixture(scope="module")
+def port(world: World, tls: Tls) -> Iterator[int]:
+    site = application(
+        world.schemes, certificate=tls[0], authority=world.lab, limits=Limits(half_open_per_address=2000)
+    )
     with serving(site, tls) as number:
         yield number
 
 
-class Visitor:
-    """One client with one session: ``ask`` gives status and JSON (None where it is none)."""
-
-    def __init__(self, client: str, auth: Any, certificate: Path) -> None:
-        name, _, self.asynchronous = client.partition(" ")
-        self.library, self.auth, self.certificate = LIBRARIES[name][0], auth, certificate
-        self.requests = name == "requests"
-
-    def ask(self, *urls: str, method: str = "GET", content: bytes | None = None) -> list[tuple[int, Any]]:
-        if self.asynchronous:
-            return asyncio.run(self._asynchronous(urls, method, content))
-        if self.requests:
-            with requests.Session() as session:
-                session.trust_env, session.auth, session.verify = False, self.auth, str(self.certificate)
-                return [_told(session.request(method, url, data=content)) for url in urls]
-        context = ssl.create_default_context(cafile=str(self.certificate))
-        with self.library.Client(auth=self.auth, verify=context, follow_redirects=True) as client:
-            return [_told(client.request(method, url, content=content)) for url in urls]
-
-    async def _asynchronous(self, urls: tuple[str, ...], method: str, content: bytes | None) -> list[tuple[int, Any]]:
-        context = ssl.create_default_context(cafile=str(self.certificate))
-        async with self.library.AsyncClient(auth=self.auth, verify=context, follow_redirects=True) as client:
-            told = [_told(await client.request(method, url, content=content)) for url in urls]
-        await self.auth.aclose()
-        return told
-
-
-def _told(response: Any) -> tuple[int, Any]:
-    assert "authorization" not in {name.lower() for name in response.request.headers}, "no proof is left lying about"
-    return response.status_code, response.json() if "json" in response.headers.get("content-type", "") else None
-
-
-def visitor(
-    client: str, world: LabAuthority, port: int, tls: Tls, password: str = "correct horse", **more: Any
-) -> Visitor:
-    options: dict[str, Any] = {"hosts": [f"localhost:{port}"], "schemes": SCHEMES, **more}
-    auth = LIBRARIES[client.partition(" ")[0]][1](username="alice", password=password, authority=world, **options)
-    return Visitor(client, auth, tls[0])
+def visitor(client: str, world: World, port: int, tls: Tls, password: str = "correct horse", **more: Any) -> Visitor:
+    return visit.visitor(client, world.schemes, world.lab, port, tls, password, **more)
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_right_password_with_channel_bindings(client: str, world: LabAuthority, port: int, tls: Tls) -> None:
+def test_right_password_with_channel_bindings(client: str, world: World, port: int, tls: Tls) -> None:
     url = f"https://localhost:{port}/whoami"
     guest = visitor(client, world, port, tls)
     first, second = guest.ask(url, url)
@@ -103,7 +85,7 @@ def test_right_password_with_channel_bindings(client: str, world: LabAuthority, 
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_a_body_arrives_once_and_whole(client: str, world: LabAuthority, port: int, tls: Tls) -> None:
+def test_a_body_arrives_once_and_whole(client: str, world: World, port: int, tls: Tls) -> None:
     guest = visitor(client, world, port, tls)
     for size in (10, 100_000):
         ((status, told),) = guest.ask(f"https://localhost:{port}/whoami", method="POST", content=b"x" * size)
@@ -112,30 +94,28 @@ def test_a_body_arrives_once_and_whole(client: str, world: LabAuthority, port: i
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_wrong_password(client: str, world: LabAuthority, port: int, tls: Tls) -> None:
-    guest = visitor(client, world, port, tls, password="wrong")
+def test_wrong_password(client: str, world: World, port: int, tls: Tls) -> None:
+    guest = visitor(client, world, port, tls, password="wrong", username=world.somebody())
     assert guest.ask(f"https://localhost:{port}/whoami") == [(401, None)]
     guest.auth.close()
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_a_relay_that_ends_tls_is_refused(
-    client: str, world: LabAuthority, port: int, tls: Tls, tmp_path: Path
-) -> None:
+def test_a_relay_that_ends_tls_is_refused(client: str, world: World, port: int, tls: Tls, tmp_path: Path) -> None:
     """R234: the client's bindings are those of the relay's certificate, though the client trusts that."""
     others = make(tmp_path, "localhost")
     with relaying(port, others, tls[0]) as between:
-        guest = visitor(client, world, between, others)
+        guest = visitor(client, world, between, others, username=world.somebody())
         assert guest.ask(f"https://localhost:{between}/whoami") == [(401, None)]
-        unbound = visitor(client, world, between, others, channel_bindings=False)
+        unbound = visitor(client, world, between, others, username=world.somebody(), channel_bindings=False)
         assert unbound.ask(f"https://localhost:{between}/whoami") == [(401, None)]
         for auth in (guest.auth, unbound.auth):
             auth.close()
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_hosts_that_were_not_named_are_not_answered(client: str, world: LabAuthority, port: int, tls: Tls) -> None:
-    with world.lsa_calls() as calls:
+def test_hosts_that_were_not_named_are_not_answered(client: str, world: World, port: int, tls: Tls) -> None:
+    with world.lab.lsa_calls() as calls:
         guest = visitor(client, world, port, tls, hosts=["localhost", "other.example"])
         assert guest.ask(f"https://localhost:{port}/whoami", f"https://127.0.0.1:{port}/whoami") == [(401, None)] * 2
     assert calls == []
@@ -143,7 +123,7 @@ def test_hosts_that_were_not_named_are_not_answered(client: str, world: LabAutho
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_a_redirect_to_another_realm_is_not_answered(client: str, world: LabAuthority, port: int, tls: Tls) -> None:
+def test_a_redirect_to_another_realm_is_not_answered(client: str, world: World, port: int, tls: Tls) -> None:
     """Though the other one is on the list: it was not asked for. Within the origin the answer is given anew."""
 
     async def elsewhere(scope: Any, receive: Any, send: Any) -> None:
@@ -151,7 +131,7 @@ def test_a_redirect_to_another_realm_is_not_answered(client: str, world: LabAuth
         await send({"type": "http.response.start", "status": 302, "headers": [(b"location", target)]})
         await send({"type": "http.response.body", "body": b""})
 
-    with serving(elsewhere, tls) as other, world.lsa_calls() as calls:
+    with serving(elsewhere, tls) as other, world.lab.lsa_calls() as calls:
         guest = visitor(
             client, world, port, tls, hosts=[f"localhost:{port}", f"localhost:{other}", f"127.0.0.1:{port}"]
         )
@@ -161,8 +141,8 @@ def test_a_redirect_to_another_realm_is_not_answered(client: str, world: LabAuth
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_a_redirect_within_the_service(client: str, world: LabAuthority, tls: Tls) -> None:
-    site = application(SCHEMES, certificate=tls[0], authority=world)
+def test_a_redirect_within_the_service(client: str, world: World, tls: Tls) -> None:
+    site = application(world.schemes, certificate=tls[0], authority=world.lab)
     whoami = site._app
 
     async def moved(scope: Any, receive: Any, send: Any) -> None:
@@ -181,10 +161,12 @@ def test_a_redirect_within_the_service(client: str, world: LabAuthority, tls: Tl
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_plain_http_is_answered_only_where_that_was_said(client: str, world: LabAuthority, tls: Tls) -> None:
+def test_plain_http_is_answered_only_where_that_was_said(client: str, world: World, tls: Tls) -> None:
     from secpkg.http.asgi import Authenticated
 
-    site = Authenticated(application(SCHEMES, certificate=tls[0])._app, schemes=SCHEMES, authority=world)
+    site = Authenticated(
+        application(world.schemes, certificate=tls[0])._app, schemes=world.schemes, authority=world.lab
+    )
     with serving(site, None) as number:
         url = f"http://localhost:{number}/whoami"
         guest = visitor(client, world, number, tls)
@@ -196,13 +178,13 @@ def test_plain_http_is_answered_only_where_that_was_said(client: str, world: Lab
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_a_server_that_lets_in_and_proves_nothing(client: str, world: LabAuthority, tls: Tls) -> None:
+def test_a_server_that_lets_in_and_proves_nothing(client: str, world: World, tls: Tls) -> None:
     """Whoever answers 200 without the last token has not shown that it knows the user."""
 
     async def impostor(scope: Any, receive: Any, send: Any) -> None:
         claims = dict(scope["headers"]).get(b"authorization")
         status = 200 if claims else 401
-        fields = [(b"www-authenticate", b"X-Hello"), (b"content-length", b"0")]
+        fields = [(b"www-authenticate", world.scheme), (b"content-length", b"0")]
         await send({"type": "http.response.start", "status": status, "headers": fields})
         await send({"type": "http.response.body", "body": b""})
 
@@ -213,12 +195,12 @@ def test_a_server_that_lets_in_and_proves_nothing(client: str, world: LabAuthori
         guest.auth.close()
 
 
-def test_a_server_that_asks_for_ever(world: LabAuthority, tls: Tls) -> None:
+def test_a_server_that_asks_for_ever(world: World, tls: Tls) -> None:
     asked: list[bytes] = []
 
     async def insatiable(scope: Any, receive: Any, send: Any) -> None:
         asked.append(dict(scope["headers"]).get(b"authorization", b""))
-        await send({"type": "http.response.start", "status": 401, "headers": [(b"www-authenticate", b"X-Hello")]})
+        await send({"type": "http.response.start", "status": 401, "headers": [(b"www-authenticate", world.scheme)]})
         await send({"type": "http.response.body", "body": b""})
 
     with serving(insatiable, tls) as number:
@@ -229,7 +211,7 @@ def test_a_server_that_asks_for_ever(world: LabAuthority, tls: Tls) -> None:
 
 
 @pytest.mark.parametrize("client", ["httpx", "httpx2", "requests"])
-def test_many_threads_with_one_session(client: str, world: LabAuthority, port: int, tls: Tls) -> None:
+def test_many_threads_with_one_session(client: str, world: World, port: int, tls: Tls) -> None:
     guest = visitor(client, world, port, tls)
     url = f"https://localhost:{port}/whoami"
     told: list[int] = []
@@ -256,7 +238,7 @@ def test_many_threads_with_one_session(client: str, world: LabAuthority, port: i
 
 
 @pytest.mark.parametrize("client", ["httpx", "httpx2"])
-def test_many_tasks_with_one_client(client: str, world: LabAuthority, port: int, tls: Tls) -> None:
+def test_many_tasks_with_one_client(client: str, world: World, port: int, tls: Tls) -> None:
     module: Any = httpx_auth if client == "httpx" else httpx2_auth
     guest = visitor(client, world, port, tls)
 
@@ -272,9 +254,9 @@ def test_many_tasks_with_one_client(client: str, world: LabAuthority, port: int,
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_a_server_that_does_not_say_which_connection(client: str, world: LabAuthority, tls: Tls) -> None:
+def test_a_server_that_does_not_say_which_connection(client: str, world: World, tls: Tls) -> None:
     """uvicorn's own protocol: every request authenticates, by the addresses of its connection."""
-    with serving(application(SCHEMES, certificate=tls[0], authority=world), tls, http="h11") as number:
+    with serving(application(world.schemes, certificate=tls[0], authority=world.lab), tls, http="h11") as number:
         url = f"https://localhost:{number}/whoami"
         guest = visitor(client, world, number, tls)
         assert [status for status, _ in guest.ask(url, url)] == [200, 200]

@@ -59,7 +59,8 @@ def handshake(
         if replies[0].token() is not None:
             replies.append(call(app, following(client, replies[0]), **request))
             if replies[-1].status == 200:
-                client.step(replies[-1].token())
+                if not client.complete:
+                    client.step(replies[-1].token())
                 assert client.complete
         return replies
 
@@ -139,7 +140,7 @@ def test_bodies_methods_and_versions(lab: LabAuthority, site: Site) -> None:
     head = call(app, method="HEAD")
     assert (head.status, head.body) == (401, b"")
     assert call(app, protocol="HTTP/2.0").status == 505
-    assert call(app, "X-Hello !").status == 400
+    assert call(app, "X-Test !").status == 400
     with talk.first(lab) as client:
         hello = opening(client)
     endings: list[dict[str, Any]] = [{"protocol": "HTTP/1.0"}, {"HTTP_CONNECTION": "close"}, {"body": b"x" * 300_000}]

@@ -13,20 +13,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from secpkg.http.bindings import ServerBindings
+    from secpkg.http.bindings import BindingPolicy, ServerBindings
     from secpkg.http.connection import Connection
     from secpkg.http.identity import AsyncIdentity, Identity
     from secpkg.http.limits import Limits
 
 _WHERE = {
     "AsyncIdentity": "secpkg.http.identity",
+    "BindingPolicy": "secpkg.http.bindings",
     "Connection": "secpkg.http.connection",
     "Identity": "secpkg.http.identity",
     "Limits": "secpkg.http.limits",
     "ServerBindings": "secpkg.http.bindings",
 }
 
-__all__ = ["AsyncIdentity", "Connection", "Identity", "Limits", "ServerBindings"]
+__all__ = ["AsyncIdentity", "BindingPolicy", "Connection", "Identity", "Limits", "ServerBindings"]
 
 
 def __getattr__(name: str) -> object:

@@ -18,7 +18,7 @@ from secpkg import aio
 from secpkg.contract.flags import CredentialUse
 from secpkg.contract.status import SecurityError, Status
 from secpkg.http import bindings, connection, framing, responses
-from secpkg.http.bindings import ServerBindings
+from secpkg.http.bindings import BindingPolicy, ServerBindings
 from secpkg.http.connection import Address
 from secpkg.http.handshakes import Answer, Handshakes, Leg, Pass, Request, log
 from secpkg.http.identity import AsyncIdentity, require_impersonation
@@ -38,7 +38,9 @@ class Authenticated:
 
     ``schemes``: which package speaks an HTTP scheme, in the order in which they are offered. ``authority``: as for
     `secpkg.Server`. ``channel_bindings``: the certificate of the TLS in front (PEM file) or the application data; then
-    clients have to be bound to it, unless ``requirements`` (ASC_REQ_*) have ALLOW_MISSING_BINDINGS. ``impersonate``:
+    clients have to be bound to it, unless ``binding_policy`` says "when-supported" or "never". ``requirements``:
+    ASC_REQ_* (none by default: over TLS the package need not protect messages, and browsers do not ask for it).
+    ``impersonate``:
     users whom one cannot act for get 403, so that ``await scope["secpkg"].run_as(...)`` works. ``optional``: who does
     not authenticate is let through, as nobody (``scope["secpkg"]`` is None). ``clock``: UTC seconds.
 
@@ -54,6 +56,7 @@ class Authenticated:
         schemes: Mapping[str, str],
         authority: object = None,
         channel_bindings: ServerBindings = None,
+        binding_policy: BindingPolicy | str | None = None,
         requirements: int = 0,
         impersonate: bool = False,
         optional: bool = False,
@@ -62,8 +65,8 @@ class Authenticated:
     ) -> None:
         self._app = app
         self._authority = authority
-        self._bindings = bindings.resolve(channel_bindings)
-        self._requirements = requirements
+        self._bindings, more = bindings.resolve(channel_bindings, binding_policy)
+        self._requirements = requirements | more
         self._impersonate = impersonate
         self._limits: Final = Limits() if limits is None else limits
         self._credentials: dict[str, aio.Credential] = {}

@@ -9,8 +9,10 @@ nobody believes to be bound who is not.
 from __future__ import annotations
 
 import os
+from enum import StrEnum
 from typing import Final
 
+from secpkg.contract.flags import AscReq
 from secpkg.contract.status import SecurityError, Status
 
 PREFIX: Final = b"tls-server-end-point:"
@@ -21,6 +23,18 @@ ServerBindings = bytes | str | os.PathLike[str] | None
 """A server's channel bindings: the application data as they are, or the path of its certificate (PEM; the first one in
 the file is the server's own). None: none, a client's bindings are not looked at.
 """
+
+
+class BindingPolicy(StrEnum):
+    """What a server asks of its clients' channel bindings. Sixteen zero bytes and the like are the same as none."""
+
+    NEVER = "never"
+    """They are not looked at: TLS ends before this server, at a proxy that is trusted."""
+    WHEN_SUPPORTED = "when-supported"
+    """A client that binds must be bound to our certificate; one that does not is let in (curl does not). A relay can
+    pose as one that does not only towards clients that do not."""
+    REQUIRE = "require"
+    """Nobody but who is bound to our certificate."""
 
 
 def of_certificate(der: bytes) -> bytes:
@@ -73,13 +87,17 @@ def of_tls(tls: object) -> bytes:
     return of_certificate(der)
 
 
-def resolve(given: ServerBindings) -> bytes | None:
-    """What an application configured, as application data. Empty ones are SEC_E_BAD_BINDINGS: they would bind to
-    nothing.
+def resolve(given: ServerBindings, policy: BindingPolicy | str | None = None) -> tuple[bytes | None, int]:
+    """What an application configured: application data, and ASC_REQ_* to go with them. Without a policy it is REQUIRE
+    where there are bindings. Empty ones are SEC_E_BAD_BINDINGS: they would bind to nothing; ValueError for a policy
+    that has nothing to compare with.
     """
-    if given is None:
-        return None
+    chosen = None if policy is None else BindingPolicy(policy)
+    if given is None or chosen is BindingPolicy.NEVER:
+        if chosen not in (None, BindingPolicy.NEVER):
+            raise ValueError(f"binding_policy: {chosen} takes channel_bindings to compare with")
+        return None, 0
     data = given if isinstance(given, bytes) else of_pem(given)
     if not any(data):
         raise SecurityError(Status.SEC_E_BAD_BINDINGS, reason="bindings_empty")
-    return data
+    return data, int(AscReq.ALLOW_MISSING_BINDINGS) if chosen is BindingPolicy.WHEN_SUPPORTED else 0

@@ -98,6 +98,7 @@ class Flows(Generic[Rq, Rs]):
                 if isinstance(command, Send):
                     sent = self._leg(base, command)
                     response = yield sent
+                    _forget(sent, response)
                     reply = _reply(response, sent)
                     base = cast(Rq, response.request) if reply.redirected else base
                     command = legs.send(reply)
@@ -145,6 +146,7 @@ class Flows(Generic[Rq, Rs]):
                         if isinstance(command, Send):
                             sent = self._leg(base, command)
                             response = yield sent
+                            _forget(sent, response)
                             reply = _reply(response, sent)
                             base = cast(Rq, response.request) if reply.redirected else base
                             command = legs.send(reply)
@@ -173,6 +175,12 @@ class Flows(Generic[Rq, Rs]):
         request = self._without_body(base) if command.empty else base
         request.headers["Authorization"] = command.authorization
         return request
+
+
+def _forget(sent: _Request, response: _Response) -> None:
+    """What the application is shown has no proof in it, also where a leg without a body was the last one."""
+    for request in (sent, cast(_Request, response.request)):
+        request.headers.pop("Authorization", None)
 
 
 def _small(response: _Response) -> bool:

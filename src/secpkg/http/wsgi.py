@@ -18,7 +18,7 @@ from typing import Final, Protocol, TypeVar, cast
 from secpkg.contract.flags import CredentialUse
 from secpkg.contract.status import SecurityError, Status
 from secpkg.http import bindings, connection, framing, responses
-from secpkg.http.bindings import ServerBindings
+from secpkg.http.bindings import BindingPolicy, ServerBindings
 from secpkg.http.connection import Address
 from secpkg.http.handshakes import Answer, Handshakes, Leg, Pass, Request, log
 from secpkg.http.identity import Identity, require_impersonation
@@ -61,6 +61,7 @@ class Authenticated:
         schemes: Mapping[str, str],
         authority: object = None,
         channel_bindings: ServerBindings = None,
+        binding_policy: BindingPolicy | str | None = None,
         requirements: int = 0,
         impersonate: bool = False,
         optional: bool = False,
@@ -69,8 +70,8 @@ class Authenticated:
     ) -> None:
         self._app = app
         self._authority = authority
-        self._bindings = bindings.resolve(channel_bindings)
-        self._requirements = requirements
+        self._bindings, more = bindings.resolve(channel_bindings, binding_policy)
+        self._requirements = requirements | more
         self._impersonate = impersonate
         self._limits: Final = Limits() if limits is None else limits
         self._credentials: dict[str, Credential] = {}
