@@ -89,6 +89,17 @@ def test_users_and_groups_share_one_name_space(store: AccountStore) -> None:
     invalid("name_taken", store.create_group, "administrators")
 
 
+def test_protected_users_is_the_group_that_everybody_means(store: AccountStore) -> None:
+    """RID 525, which is never used twice: so it stays."""
+    group = store.create_group("Protected Users")
+    assert group.sid == store.domain_sid.child(525)
+    account = store.create_user("alice", groups=["protected users"], now=NOW)
+    assert account.groups == (group,) and account.rid == 1000
+    with pytest.raises(SecurityError) as caught:
+        store.delete_group("PROTECTED USERS")
+    assert caught.value.status is Status.STATUS_ACCESS_DENIED and caught.value.reason == "group_is_builtin"
+
+
 def test_rids_start_at_1000_and_are_never_used_twice(store: AccountStore) -> None:
     first = store.create_user("a", now=NOW)
     group = store.create_group("g")

@@ -15,6 +15,7 @@ from secpkg.accounts.names import name_key, require_name, upn_key
 from secpkg.accounts.sid import FIRST_RID, LAST_RID, Sid, random_domain_sid
 from secpkg.accounts.store import (
     BUILTIN_GROUPS,
+    RESERVED_GROUP_RIDS,
     RESERVED_RIDS,
     builtin,
     checked_supplementals,
@@ -146,8 +147,11 @@ class MemoryAccountStore:
         key = require_name(name)
         with self._lock:
             self._require_free(key)
-            group = self._groups[key] = Group(name, self.domain_sid.child(self._peek_rid()))
-            self._next_rid += 1
+            rid = RESERVED_GROUP_RIDS.get(key)
+            sid = self.domain_sid.child(self._peek_rid() if rid is None else rid)
+            group = self._groups[key] = Group(name, sid)
+            if rid is None:
+                self._next_rid += 1
             return group
 
     def delete_group(self, name: str) -> None:
@@ -157,7 +161,7 @@ class MemoryAccountStore:
             group = self._groups.get(key)
             if group is None:
                 raise no_such_group()
-            if group in BUILTIN_GROUPS:
+            if group in BUILTIN_GROUPS or key in RESERVED_GROUP_RIDS:
                 raise builtin("group_is_builtin")
             del self._groups[key]
             for owner, account in self._accounts.items():

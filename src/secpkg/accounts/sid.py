@@ -122,5 +122,7 @@ BUILTIN_GUESTS: Final = Sid("S-1-5-32-546")
 
 RID_ADMINISTRATOR: Final = 500
 RID_GUEST: Final = 501
+RID_PROTECTED_USERS: Final = 525
+"""The domain group whose members' passwords are derived to nothing weak (NTLM, RC4)."""
 FIRST_RID: Final = 1000
 LAST_RID: Final = 0x3FFF_FFFF

@@ -25,6 +25,7 @@ from secpkg.accounts.names import name_key, require_name, upn_key
 from secpkg.accounts.sid import FIRST_RID, LAST_RID, Sid, random_domain_sid
 from secpkg.accounts.store import (
     BUILTIN_GROUPS,
+    RESERVED_GROUP_RIDS,
     RESERVED_RIDS,
     builtin,
     checked_supplementals,
@@ -231,7 +232,8 @@ class SqliteAccountStore:
         key = require_name(name)
         with self._write() as db:
             _require_free(db, key)
-            group = Group(name, self._domain_sid.child(_take_rid(db)))
+            rid = RESERVED_GROUP_RIDS.get(key)
+            group = Group(name, self._domain_sid.child(_take_rid(db) if rid is None else rid))
             db.execute("INSERT INTO account_group (name_key, name, sid) VALUES (?, ?, ?)", (key, name, group.sid))
         return group
 
@@ -242,7 +244,7 @@ class SqliteAccountStore:
             row = db.execute("SELECT name, sid FROM account_group WHERE name_key = ?", (key,)).fetchone()
             if row is None:
                 raise no_such_group()
-            if Group(row[0], Sid(row[1])) in BUILTIN_GROUPS:
+            if Group(row[0], Sid(row[1])) in BUILTIN_GROUPS or key in RESERVED_GROUP_RIDS:
                 raise builtin("group_is_builtin")
             db.execute("DELETE FROM account_group WHERE name_key = ?", (key,))
 

@@ -6,7 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Protocol, Unpack
 
 from secpkg.accounts.model import Account, AccountChanges, Group
-from secpkg.accounts.sid import BUILTIN_ADMINISTRATORS, BUILTIN_GUESTS, BUILTIN_USERS, RID_ADMINISTRATOR, RID_GUEST, Sid
+from secpkg.accounts.sid import (
+    BUILTIN_ADMINISTRATORS,
+    BUILTIN_GUESTS,
+    BUILTIN_USERS,
+    RID_ADMINISTRATOR,
+    RID_GUEST,
+    RID_PROTECTED_USERS,
+    Sid,
+)
 from secpkg.contract.status import SecurityError, Status
 
 if TYPE_CHECKING:
@@ -27,6 +35,9 @@ BUILTIN_GROUPS: Final = (
 
 RESERVED_RIDS: Final = {"administrator": RID_ADMINISTRATOR, "guest": RID_GUEST}
 """Names (as keys) whose accounts get their well-known RID, and so cannot be deleted: a RID is never used twice."""
+
+RESERVED_GROUP_RIDS: Final = {"protected users": RID_PROTECTED_USERS}
+"""The same for groups: who makes one of that name gets the group that is meant by it, and keeps it."""
 
 
 class AccountStore(Protocol):

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar, Unpack
 
 from secpkg.accounts.model import Account, AccountChanges
+from secpkg.accounts.names import name_key
+from secpkg.accounts.store import RESERVED_GROUP_RIDS
 from secpkg.authority.audit import Fact
 from secpkg.authority.passwords import set_password, verifiers
 from secpkg.contract.status import SecurityError, Status
@@ -74,7 +76,8 @@ class AccountsAdmin:
         authority = self._authority
         kept = None
         if password is not None:
-            kept = await verifiers(authority, self._by, name, password, upn=upn or "")
+            protected = any(name_key(group) in RESERVED_GROUP_RIDS for group in groups)
+            kept = await verifiers(authority, self._by, name, password, upn=upn or "", protected=protected)
         account = self._do(
             "create_user",
             name,

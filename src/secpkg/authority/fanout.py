@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from secpkg.authority.directory import PackageEntry
+from secpkg.authority.principals import is_protected
 from secpkg.authority.sessions import LogonSession
 from secpkg.authority.targets import PackageTarget
 from secpkg.contract.flags import LogonType, PrimaryCredentialFlag
@@ -62,6 +63,8 @@ def primary_of(
         upn=principal.upn,
         logon_server=session.logon_server,
     )
+    if is_protected(principal.sid, principal.groups):
+        bare = msgspec.structs.replace(bare, flags=PrimaryCredentialFlag.PROTECTED_USER)
     if given is None or not token.outbound:
         return bare
     if token.logon_type == LogonType.NEW_CREDENTIALS:  # who it is elsewhere is not who it is here
@@ -73,7 +76,7 @@ def primary_of(
         password=given.password,
         old_password=given.old_password,
         # LUID 0 and UPDATE mean that the account's password was set: not what a logon may say.
-        flags=PrimaryCredentialFlag(given.flags & ~PrimaryCredentialFlag.UPDATE),
+        flags=PrimaryCredentialFlag(bare.flags | given.flags & ~PrimaryCredentialFlag.UPDATE),
         dns_domain_name=given.dns_domain_name,
     )
 

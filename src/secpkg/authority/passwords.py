@@ -5,14 +5,14 @@ The way in is SpAcceptCredentials with PRIMARY_CRED_UPDATE and LUID 0 (`AcceptCr
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from secpkg.accounts.model import restriction
 from secpkg.authority.audit import Fact
 from secpkg.authority.fanout import MAX_SUPPLEMENTAL, visible_to
-from secpkg.authority.principals import counted_name, origin_of
+from secpkg.authority.principals import counted_name, is_protected, origin_of
 from secpkg.authority.targets import PackageTarget
 from secpkg.contract.flags import LogonType, PrimaryCredentialFlag
 from secpkg.contract.requests import Request
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from secpkg.authority.directory import PackageEntry
     from secpkg.authority.lsa import LocalSecurityAuthority
     from secpkg.authority.targets import Origin
+
+
+_SET: Final = PrimaryCredentialFlag.UPDATE | PrimaryCredentialFlag.CLEAR_PASSWORD
 
 
 def require_password(authority: LocalSecurityAuthority, name: str, password: str) -> None:
@@ -43,9 +46,17 @@ def require_password(authority: LocalSecurityAuthority, name: str, password: str
 
 
 async def verifiers(
-    authority: LocalSecurityAuthority, by: ClientInfo, name: str, password: str, sid: str = "", upn: str = ""
+    authority: LocalSecurityAuthority,
+    by: ClientInfo,
+    name: str,
+    password: str,
+    sid: str = "",
+    upn: str = "",
+    *,
+    protected: bool = False,
 ) -> dict[str, bytes]:
-    """What the packages keep instead of this password, by package name.
+    """What the packages keep instead of this password, by package name. ``protected``: of a member of Protected Users,
+    as PRIMARY_CRED_PROTECTED_USER tells them; what is weak they do not keep then.
 
     SecurityError when one of them fails (its status), answers for another package (STATUS_INTERNAL_ERROR,
     ``verifier_of_another_package``), or when none keeps anything, for then nobody could log on
@@ -59,7 +70,7 @@ async def verifiers(
         authority.store.domain_name,
         sid,
         password=password,
-        flags=PrimaryCredentialFlag.UPDATE | PrimaryCredentialFlag.CLEAR_PASSWORD,
+        flags=_SET | PrimaryCredentialFlag.PROTECTED_USER if protected else _SET,
         upn=upn,
     )
     for entry in authority.packages.having("accept_credentials"):
@@ -104,7 +115,8 @@ async def set_password(
     account = authority.store.find(name)
     if account is None:
         raise SecurityError(Status.STATUS_NO_SUCH_USER, reason="no_such_user")
-    kept = await verifiers(authority, by, account.name, password, str(account.sid), account.upn or "")
+    protected = is_protected(account.sid, [group.sid for group in account.groups])
+    kept = await verifiers(authority, by, account.name, password, account.sid, account.upn or "", protected=protected)
     facts: dict[str, Fact] = {"account_name": account.name, "sid": str(account.sid), "must_change": must_change}
     authority.audit.append("set_password", caller=by, facts=facts)
     authority.store.set_supplementals(account.sid, kept, password_set_at=authority.clock(), must_change=must_change)

@@ -6,13 +6,14 @@ goes through the same calls of the store with a name that nobody can have.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from secpkg.accounts.model import Account, restriction
-from secpkg.accounts.sid import Sid, sid_of
+from secpkg.accounts.sid import RID_PROTECTED_USERS, Sid, sid_of
 from secpkg.accounts.store import AccountStore
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import NEVER, AuthData, ClientInfo, TokenInformation
@@ -128,6 +129,11 @@ def by_sid(
         raise SecurityError(Status.STATUS_NO_SUCH_USER, reason="foreign_principal_of_this_domain")
     groups = tuple(str(group) for group in map(Sid, information.groups) if _foreign(group, store.domain_sid))
     return Principal(None, name, domain, str(sid), groups)
+
+
+def is_protected(sid: Sid | str, groups: Iterable[Sid | str]) -> bool:
+    """Whether a user is a member of Protected Users of its own domain."""
+    return f"{sid.rpartition('-')[0]}-{RID_PROTECTED_USERS}" in groups
 
 
 def _foreign(sid: Sid, ours: Sid) -> bool:
