@@ -1,8 +1,10 @@
 """SpAcceptLsaModeContext: CHALLENGE, then the verdict.
 
-The order of the verdict: what the message itself shows (`Challenged.receive`), the proof against the account or a
-decoy, then what the proved response says (MIC, echo, time, name), then the channel, and then the authority's word,
-which makes the token. Two calls to the authority for everybody: the account, and the outcome.
+The order of the verdict: what the message itself shows (`Challenged.receive`), the channel, the proof against the
+account or a decoy, then what the proved response says (MIC, echo, time, name), and then the authority's word, which
+makes the token. The channel comes before the proof because it has a status of its own: told after it, a client of the
+wrong channel would learn whether its password was right, as often as it liked and whatever delay was running. Two calls
+to the authority at most: the account, and the outcome.
 """
 
 from __future__ import annotations
@@ -44,6 +46,7 @@ _INTEGRITY: Final = int(AscRet.INTEGRITY)
 _CONFIDENTIALITY: Final = int(AscRet.CONFIDENTIALITY)
 _IDENTIFY: Final = int(AscRet.IDENTIFY)
 _NULL_SESSION: Final = int(AscRet.NULL_SESSION)
+_ALLOW_NULL_SESSION: Final = int(AscReq.ALLOW_NULL_SESSION)
 _ALLOW_MISSING: Final = int(AscReq.ALLOW_MISSING_BINDINGS)
 _CHALLENGE: Final = 8
 
@@ -91,6 +94,8 @@ class AcceptHalf(PassthroughHalf):
         except Rejected as rejected:
             return refused(rejected)
         if isinstance(presented, ntlm.Done):
+            if not request.requirements & _ALLOW_NULL_SESSION:
+                return Refused(Status.SEC_E_LOGON_DENIED, reason=Reason.ANONYMOUS.value)
             return self._anonymous(call, presented, request)
         return await self._decide(call, presented, request)
 
@@ -120,11 +125,16 @@ class AcceptHalf(PassthroughHalf):
                 auth, level, authority_name=auth.domain_name, workstation=done.workstation
             )
         except SecurityError as error:
-            return Refused(error.status, b"", error.reason, error.substatus)
+            # Lock 9: while a delay runs, a right proof looks like a wrong one.
+            status = Status.SEC_E_LOGON_DENIED if error.status is Status.STATUS_LOGON_FAILURE else error.status
+            return Refused(status, b"", error.reason, error.substatus)
         client = f"{auth.domain_name}\\{auth.account_name}"
         return self._complete(call, done, client, request, converted.token, auth.token_information.expiration)
 
     async def _verify(self, call: Call, presented: ntlm.Presented, request: ContextRequest) -> Verified | Refused:
+        judgement = self._judge(presented, request)
+        if judgement is not None and judgement.status.is_error:
+            return Refused(judgement.status, b"", judgement.result.native)
         now, channel = ntlm.filetime(call.now), self._channel()
         why = ""
         try:
@@ -138,11 +148,8 @@ class AcceptHalf(PassthroughHalf):
                 done = presented.complete(key, now=now, channel=channel)
         except Rejected as rejected:
             return refused(rejected, why)
-        judgement = self._judge(presented, request)
         if judgement is None:
             return Verified(done, auth)
-        if judgement.status.is_error:
-            return Refused(judgement.status, b"", judgement.result.native)
         report = judgement.result.native if judgement.result & ChannelBindingsResult.NOTVALID else ""
         return Verified(done, auth, report)
 
@@ -176,7 +183,9 @@ class AcceptHalf(PassthroughHalf):
         await self.authority.audit_logon(LogonAudit(status, name, workstation=presented.workstation, reason=reason))
 
     def _anonymous(self, call: Call, done: ntlm.Done, request: ContextRequest) -> Complete:
-        """Nobody, where the settings allow it: a context without an access token and without protection."""
+        """Nobody, where the settings and the service (ASC_REQ_ALLOW_NULL_SESSION) allow it: a context without an access
+        token and without protection.
+        """
         return self._complete(call, done, "", request, None, NEVER)
 
     def _complete(

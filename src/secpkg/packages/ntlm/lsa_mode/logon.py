@@ -102,7 +102,8 @@ class LogonHalf(SubauthenticationHalf, AcceptHalf):
             if error.status is not Status.STATUS_NO_LOGON_SERVERS or request.logon_type in _NETWORK:
                 raise
             return self.cache.check(credential, call.now), b""  # R245
-        self.cache.remember(credential, auth, call, self.settings.cached_logons)
+        if request.logon_type not in _NETWORK:
+            self.cache.remember(credential, auth, call, self.settings.cached_logons)
         return auth, key
 
     # --- challenge and response ----------------------------------------------------------------------------------
@@ -223,6 +224,7 @@ class LogonHalf(SubauthenticationHalf, AcceptHalf):
     async def logon_terminated(self, logon_id: int) -> None:
         """LsaApLogonTerminated: drops what is kept for the session (R94)."""
         self.sessions.pop(logon_id, None)
+        self.pending.pop(logon_id, None)
         if logon_id in self.kept:
             await self.forget(logon_id)
 

@@ -1,7 +1,8 @@
 """Accounts of other authorities: their MSV1_0 is asked, over mutual TLS (R244, docs/adr/0014), and answers for ours.
 
 What is asked is the exchange as it passed: the challenge and the responses. No password, no hash and no key of ours
-goes out; what comes back is whose proof it was and the key that only who knows the password could have.
+goes out; what comes back is whose proof it was and the key that only who knows the password could have. It speaks for
+the accounts of its own domain: an answer about a user of ours, or under another domain's name, is none.
 """
 
 from __future__ import annotations
@@ -14,7 +15,13 @@ from secpkg.packages.ntlm.lsa_mode.initiate import InitiateHalf
 from secpkg.protocols import ntlm
 
 PACKAGE = "NTLM"
-_UNKNOWN = (Status.STATUS_NO_SUCH_DOMAIN, Status.STATUS_NO_SUCH_USER)
+_UNKNOWN = (
+    Status.STATUS_NO_SUCH_DOMAIN,
+    Status.STATUS_NO_SUCH_USER,
+    Status.STATUS_INVALID_PARAMETER,  # no name of a domain at all
+)
+_DENIED = (Status.STATUS_LOGON_FAILURE, Status.STATUS_NO_SUCH_USER, Status.STATUS_WRONG_PASSWORD)
+_KEY = 16
 
 
 class PassthroughHalf(InitiateHalf):
@@ -39,7 +46,9 @@ class PassthroughHalf(InitiateHalf):
         )
 
     async def validate_elsewhere(self, asked: msv1_0.NetworkValidationRequest) -> tuple[AuthData, bytes]:
-        """The same for any challenge and responses."""
+        """The same for any challenge and responses. STATUS_TRUSTED_RELATIONSHIP_FAILURE for an answer that its
+        authority has no right to give, or that is none.
+        """
         try:
             reply = await self.authority.call_package_passthrough(
                 f"{asked.logon_domain_name}\\{PACKAGE}", 0, asked.pack()
@@ -48,9 +57,28 @@ class PassthroughHalf(InitiateHalf):
             if error.status in _UNKNOWN:
                 raise SecurityError(Status.SEC_E_LOGON_DENIED, reason="unknown_domain") from None
             raise
-        if reply.protocol_status.is_error:
-            raise SecurityError(reply.protocol_status, reason="refused_by_account_authority")
-        found = msv1_0.NetworkValidation.unpack(reply.data)
+        status = reply.protocol_status
+        if status.is_error:
+            status = Status.SEC_E_LOGON_DENIED if status in _DENIED else status
+            raise SecurityError(status, reason="refused_by_account_authority")
+        found = self._trusted(asked, reply.data)
         information = TokenInformation(found.user_sid, found.group_sids, expiration=found.kick_off_time)
         auth = AuthData(found.account_name, found.domain_name, found.user_sid, information, upn=found.upn)
         return auth, found.user_session_key
+
+    def _trusted(self, asked: msv1_0.NetworkValidationRequest, data: bytes) -> msv1_0.NetworkValidation:
+        try:
+            found = msv1_0.NetworkValidation.unpack(data)
+        except SecurityError:
+            raise _untrusted("account_authority_malformed") from None
+        if found.domain_name.casefold() != asked.logon_domain_name.casefold():
+            raise _untrusted("account_authority_of_another_domain")
+        if f"{found.user_sid}-".startswith(f"{self.parameters.domain_sid}-"):
+            raise _untrusted("account_authority_names_our_account")
+        if len(found.user_session_key) != _KEY:
+            raise _untrusted("account_authority_without_key")
+        return found
+
+
+def _untrusted(reason: str) -> SecurityError:
+    return SecurityError(Status.STATUS_TRUSTED_RELATIONSHIP_FAILURE, reason=reason)

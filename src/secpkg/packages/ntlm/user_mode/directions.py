@@ -131,7 +131,8 @@ class DatagramDirections(Directions):
     def _note(self, number: int) -> None:
         ahead = number + 1 - self._top
         if ahead > 0:
-            self._seen = (self._seen << ahead | 1) & ((1 << _WINDOW) - 1)
+            # A number far ahead is the sender's to choose: what is shifted is never longer than the window.
+            self._seen = (self._seen << ahead | 1) & ((1 << _WINDOW) - 1) if ahead < _WINDOW else 1
             self._top = number + 1
             return
         bit = 1 << -ahead
