@@ -77,6 +77,9 @@ def logons(subject: Subject) -> Iterator[Finding]:
         before = bench.sessions()
         for user in (ALICE, BOB):
             yield from _good(bench, link, user, kind)
+        results = [seen.result for seen in bench.watch.of(*LOGON_FUNCTIONS)]
+        if not any(isinstance(one, LogonResult) and one.primary_credentials is not None for one in results):
+            yield skipped("R60", "its logons give no credentials to other packages")
         left = [f"{len(bench.sessions()) - len(before)} sessions are left"] if bench.sessions() != before else []
         yield judged("R96", left, "a session lives until its last token is closed")
         base = LogonRequest(kind, ALICE, "", PASSWORDS[ALICE])

@@ -122,6 +122,6 @@ def mapped_contexts(subject: Subject) -> Iterator[Finding]:
                     kind.send(made.server.ends(), _TEXT)
                 made.close()
 
-        each = growth(used, 20)
+        each = growth(parties.bench, used, 20)
         left = [f"each context that was used leaves {each:.1f} blocks of memory behind"] if each > _GROWTH else []
         yield judged("K12", left, "contexts that were used left nothing")
