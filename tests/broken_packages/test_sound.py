@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.broken_packages import sound_letters
 from tests.broken_packages.modules import module, provider, pure
 from tests.broken_packages.plain import SoundPlain
 from tests.broken_packages.pure import SoundPure
@@ -18,7 +19,7 @@ from tests.broken_packages.sound_seldom import (
 from secpkg.contract import InterfaceVersion
 from secpkg.kit.check.model import Outcome
 from secpkg.kit.check.run import check
-from secpkg.kit.check.target import Target
+from secpkg.kit.check.target import Target, find
 
 SOUND = (
     module(Sound),
@@ -29,6 +30,7 @@ SOUND = (
     module(SoundSetting, max(InterfaceVersion)),
     module(SoundPacking, max(InterfaceVersion)),
     pure(SoundCard),
+    find((sound_letters.lsa_mode_initialize, sound_letters.user_mode_initialize)),
 )
 
 

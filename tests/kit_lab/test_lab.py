@@ -197,6 +197,23 @@ def test_streams_and_datagrams_talk() -> None:
     assert f"PASS datagrams, handshake: somebody: {said}" in text
 
 
+def test_a_datagram_package_talks_from_a_worker(tmp_path: Path) -> None:
+    """R229: its LSA half makes the context again at each challenge, and the application maps what it packs."""
+    project = tmp_path / "letters"
+    (project / "src").mkdir(parents=True)
+    source = Path(__file__).parents[1] / "broken_packages" / "sound_letters.py"
+    (project / "src" / "letters_module.py").write_text(source.read_text())
+    (project / "pyproject.toml").write_text(
+        '[project]\nname = "letters"\nversion = "1.0"\n'
+        '[project.entry-points."secpkg.lsa_mode"]\nletters = "letters_module:lsa_mode_initialize"\n'
+        '[project.entry-points."secpkg.user_mode"]\nletters = "letters_module:user_mode_initialize"\n'
+    )
+    code, text = once(str(project))
+    assert code == 0, text
+    assert "PASS Letters, handshake: somebody: signed datagrams both ways, established 2 times" in text
+    assert text.count("SpAcceptLsaModeContext #") == 4 and text.count("SpInitLsaModeContext #") == 3
+
+
 def copied(name: str, tmp_path: Path) -> tuple[Path, Path]:
     """A copy of an example under a name that is not installed: the project and its source."""
     project = tmp_path / f"other_{name}"

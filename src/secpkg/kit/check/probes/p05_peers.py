@@ -48,7 +48,7 @@ def wrong_credentials(subject: Subject, bench: Bench) -> Iterator[tuple[str, Cre
 def wrong_secret(subject: Subject) -> Iterator[Finding]:
     """Who does not know the secret completes nothing, and the audit record has it."""
     faults, unwritten, left, tried = [], [], [], 0
-    lsa = "lsa" in subject.powers
+    lsa = {"lsa", "token"} <= subject.powers  # who logs nobody on has nothing to record
     with subject.parties("wrong secret") as parties:
         bench = parties.bench
         for name, given in wrong_credentials(subject, bench):
