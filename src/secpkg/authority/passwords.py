@@ -116,8 +116,9 @@ async def set_password(
     if account is None:
         raise SecurityError(Status.STATUS_NO_SUCH_USER, reason="no_such_user")
     protected = is_protected(account.sid, [group.sid for group in account.groups])
-    kept = await verifiers(authority, by, account.name, password, account.sid, account.upn or "", protected=protected)
-    facts: dict[str, Fact] = {"account_name": account.name, "sid": str(account.sid), "must_change": must_change}
+    sid, upn = str(account.sid), account.upn or ""
+    kept = await verifiers(authority, by, account.name, password, sid, upn, protected=protected)
+    facts: dict[str, Fact] = {"account_name": account.name, "sid": sid, "must_change": must_change}
     authority.audit.append("set_password", caller=by, facts=facts)
     authority.store.set_supplementals(account.sid, kept, password_set_at=authority.clock(), must_change=must_change)
 
