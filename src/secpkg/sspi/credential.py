@@ -24,7 +24,7 @@ def identity_of(username: str | None, domain: str, password: str | None) -> Auth
 
 def source_of(credential: CredentialSource, package: str, use: CredentialUse) -> CredentialSource:
     """A credential that was given, when it fits. SEC_E_WRONG_CREDENTIAL_HANDLE, SEC_E_INVALID_HANDLE."""
-    if credential._package != package or not credential._use & use:
+    if credential._package != package or not int(credential._use) & int(use):
         raise SecurityError(Status.SEC_E_WRONG_CREDENTIAL_HANDLE, reason="credential_does_not_fit")
     if credential._closed:
         raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="credential_freed")

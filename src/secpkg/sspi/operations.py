@@ -318,7 +318,7 @@ def _require_sizes(
 
 async def _finish(context: ContextHandle | None, reply: object) -> LegResult:
     answer: schema.Stepped = reply  # type: ignore[assignment]  # Stepped or Leg: the same fields
-    status = status_of(answer.status)
+    status = answer.status if type(answer.status) is Status else status_of(answer.status)
     result = LegResult(status, context, answer.token, answer.attributes, answer.expiry, answer.leftover, answer.missing)
     if status is _CONTINUE_NEEDED and context is not None:
         context.expiry = answer.expiry

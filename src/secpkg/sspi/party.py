@@ -41,6 +41,7 @@ _MUTUAL_AUTH: Final = int(Capability.MUTUAL_AUTH)
 _MUTUAL: Final = int(DEFAULT_REQUIREMENTS)
 _ONE_SIDED: Final = int(DEFAULT_REQUIREMENTS & ~IscReq.MUTUAL_AUTH)
 # By name, a member of an enumeration costs twenty times as much; this one is met in every leg.
+_OK: Final = Status.SEC_E_OK
 _CONTINUE_NEEDED: Final = Status.SEC_I_CONTINUE_NEEDED
 _MESSAGES: Final = ("encrypt", "decrypt", "sign", "verify")
 _COMPLETE_NEEDED: Final = (Status.SEC_I_COMPLETE_NEEDED, Status.SEC_I_COMPLETE_AND_CONTINUE)
@@ -232,7 +233,7 @@ class Party:
         if status is Status.SEC_E_INCOMPLETE_MESSAGE:
             # R226: feed the whole message, with what is still to come, to the next step.
             raise SecurityError(status, reason="incomplete_message")
-        if status.is_error:
+        if status is not _OK and status.is_error:
             raise SecurityError(status, token=answer or None)
         context = result.context
         assert context is not None

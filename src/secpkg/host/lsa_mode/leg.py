@@ -94,7 +94,7 @@ class Leg(Running):
             self.report()
         if context.role is _ACCEPTOR and isinstance(step, _FINAL):
             status, audited = step_status(step), self.audited
-            if audited is None or audited.is_error != status.is_error:
+            if audited is not status and (audited is None or audited.is_error != status.is_error):
                 reason = step.reason if isinstance(step, Refused) else ""
                 self.audit(LogonAudit(status, "", reason=reason), self._audited)
                 return

@@ -54,7 +54,7 @@ def checked_step(context: Context, value: object, received: int) -> Step:
         return _checked_end(package, value)
     expiry = value.expiry
     if (
-        not _is_ulong(value.attributes)
+        not ((type(value.attributes) is int and 0 <= value.attributes <= ULONG) or _is_ulong(value.attributes))
         or (expiry is not NEVER and not is_time(expiry))
         or not isinstance(value.complete_needed, bool)
     ):
@@ -72,7 +72,8 @@ def checked_step(context: Context, value: object, received: int) -> Step:
     access = value.access_token
     if access is not None and not (isinstance(access, TokenReference) and isinstance(access.value, bytes)):
         return _broken("access_token_is_no_reference")
-    if not _is_ulong(value.leftover) or value.leftover > received:
+    left = value.leftover
+    if type(left) is not int or not 0 <= left <= received:
         return _broken("leftover_exceeds_the_input")
     return value
 

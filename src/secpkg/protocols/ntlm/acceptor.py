@@ -207,7 +207,12 @@ class Presented(Sealed, frozen=True):
             key = check_v1(nt_hash, self.message.flags, nonce, self.response)
         else:
             key = check_v2(
-                nt_hash, self.user, self.domain, nonce, self.response, empty_domain=policy.empty_domain_in_proof
+                nt_hash,
+                self.message.user,
+                self.message.domain,
+                nonce,
+                self.response,
+                empty_domain=policy.empty_domain_in_proof,
             )
         return self.complete(key, now=now, channel=channel)
 
@@ -232,7 +237,8 @@ class Presented(Sealed, frozen=True):
         host = pairs.single_host
         if not policy.loopback and host is not None and host.machine_id == channel.machine_id:
             raise Rejected(Reason.REFLECTION, "MS-NLMP 2.2.2.2: the initiator is this machine")
-        return Done(self.user, self.domain, self.workstation, session, mic=protected, bound=bound, target_name=name)
+        names = message.user, message.domain, message.workstation
+        return Done(*names, session, mic=protected, bound=bound, target_name=name)
 
     def _check_mic(self, exported: bytes, response: NtlmV2Response) -> bool:
         """3.2.5.1.2: the MIC over the three messages as they passed, wherever the proved response promises one.
