@@ -124,33 +124,13 @@ class Dispatcher:
         channel.room_for_credential()
         call = self.surroundings.call(channel.caller)
         session = logon_id if logon_id is not None else channel.caller.logon_id
-
-        def finished(value: object, error: BaseException | None) -> None:
-            channel.acquiring -= 1
-            if error is None and not (isinstance(value, Acquired) and (value.expiry is NEVER or is_time(value.expiry))):
-                error = nonsense(value)
-            if error is not None or not isinstance(value, Acquired):
-                if running.event is not None and error is not None:
-                    running.event.failed(error)
-                running.report()
-                _unless_closed(channel, done)(None, error)
-                return
-            handle = channel.new_handle()
-            credential = Credential(package, value.credential, value.expiry)
-            if running.event is not None:
-                running.event.handle = handle
-                running.report()
-            if channel.closed:
-                self._free(channel, credential, CallAttribute.CLEANUP, ignore)
-                return
-            channel.credentials[handle] = credential
-            done((handle, value.expiry), None)
-
-        running = begin(
-            self.surroundings, package, "SpAcquireCredentialsHandle", finished, channel=channel.number, call=call
+        surroundings = self.surroundings
+        name, number = "SpAcquireCredentialsHandle", surroundings.calls
+        acquiring = _Acquiring(
+            surroundings, package, name, ignore, channel.number, number, call, None, None, channel, done, self._free
         )
         channel.acquiring += 1
-        running.start(function, call, principal, _USES.get(use) or CredentialUse(use), session, authorization_data)
+        acquiring.start(function, call, principal, _USES.get(use) or CredentialUse(use), session, authorization_data)
 
     @implements("lsa_mode", "SpFreeCredentialsHandle")
     def free(self, channel: Channel, handle: int, done: Done) -> None:
@@ -178,7 +158,7 @@ class Dispatcher:
         surroundings, package = self.surroundings, credential.package
         name, number = "SpFreeCredentialsHandle", surroundings.calls
         ending = _Ending(
-            surroundings, package, name, done, channel.number, number, call, None, None, channel, None, self._let_go
+            surroundings, package, name, ignore, channel.number, number, call, None, None, channel, done, None, None
         )
         ending.start(function, call, credential.state)
 
@@ -289,7 +269,19 @@ class Dispatcher:
         surroundings, package, name = self.surroundings, context.package, "SpDeleteContext"
         number, lets_go = surroundings.calls, self._let_go
         ending = _Ending(
-            surroundings, package, name, done, channel.number, number, call, None, None, channel, context, lets_go
+            surroundings,
+            package,
+            name,
+            ignore,
+            channel.number,
+            number,
+            call,
+            None,
+            None,
+            channel,
+            done,
+            context,
+            lets_go,
         )
         ending.start(function, call, context.state)
 
@@ -481,27 +473,71 @@ class Dispatcher:
             call = msgspec.structs.replace(call, client_buffer_base=client_buffer_base)
         if SIGNATURES[function_name].takes_call:
             arguments = (call, *arguments)
-
-        def finished(value: object, error: BaseException | None) -> None:
-            if running.event is not None:
-                if isinstance(value, LogonRefused):
-                    running.event.status, running.event.reason = value.status, value.reason
-                running.report()
-            done(value, error)
-
         name = _documented(function_name)
-        running = begin(self.surroundings, package, name, finished, call_id=call_id, call=call)
-        running.start(function, *arguments)
+        asked = _Asked(self.surroundings, package, name, done, 0, call_id, call, None, None)
+        asked.start(function, *arguments)
 
 
-class _Ending(Running):
-    """SpDeleteContext, or SpFreeCredentialsHandle where there is no ``context``: whatever comes of it is reported, and
-    told to an application that is still there.
-    """
+# Ends of calls, as methods: a function made for one call would hold it, and be held by it until the garbage collector
+# comes.
+
+
+class _Asked(Running):
+    """A call of the authority. That a logon was refused shows in its event."""
+
+    def _end(self, value: object, error: BaseException | None) -> None:
+        event = self.event
+        if event is not None:
+            self.ended(event, error)
+            if isinstance(value, LogonRefused):
+                event.status, event.reason = value.status, value.reason
+            self.report()
+        self.done(value, error)
+
+
+class _ForApplication(Running):
+    """A call for an application, which is ``told`` of its end if it is still there."""
 
     app: Channel
+    told: Done
+
+    def _over(self, value: object, error: BaseException | None) -> None:
+        if self.done is not ignore:  # `at_end`
+            self.done(value, error)
+        if not self.app.closed:
+            self.told(value, error)
+
+
+class _Acquiring(_ForApplication):
+    """SpAcquireCredentialsHandle: what was made gets its handle, or is freed when nobody is there to take it."""
+
+    frees: Callable[[Channel, Credential, CallAttribute, Done], None]
+
+    def _end(self, value: object, error: BaseException | None) -> None:
+        channel, event = self.app, self.event
+        channel.acquiring -= 1
+        made: tuple[int, float] | None = None
+        if error is None and isinstance(value, Acquired) and (value.expiry is NEVER or is_time(value.expiry)):
+            credential = Credential(self.package, value.credential, value.expiry)
+            made = (channel.new_handle(), value.expiry)
+            if channel.closed:
+                self.frees(channel, credential, CallAttribute.CLEANUP, ignore)
+            else:
+                channel.credentials[made[0]] = credential
+        elif error is None:
+            error = nonsense(value)
+        if event is not None:
+            self.ended(event, error)
+            event.handle = 0 if made is None else made[0]
+            self.report()
+        self._over(made, error)
+
+
+class _Ending(_ForApplication):
+    """SpDeleteContext, or SpFreeCredentialsHandle where there is no ``context``."""
+
     context: Context | None
-    lets_go: Callable[[Channel, Credential], None]
+    lets_go: Callable[[Channel, Credential], None] | None
 
     def _end(self, value: object, error: BaseException | None) -> None:
         event, context = self.event, self.context
@@ -509,10 +545,9 @@ class _Ending(Running):
             self.ended(event, error)
             event.handle = 0 if context is None else context.handle
             self.report()
-        if context is not None:
+        if context is not None and self.lets_go is not None:
             self.lets_go(self.app, context.credential)
-        if not self.app.closed:
-            self.done(value, error)
+        self._over(value, error)
 
 
 def _unless_closed(channel: Channel, done: Done) -> Done:
