@@ -31,6 +31,8 @@ class LoadModule(Message, frozen=True):
     descriptor_limit: int
     timeout: float
     settings: dict[str, Setting] = msgspec.field(default_factory=dict)
+    blocking: float = 0.0
+    """Seconds that a piece of a blocking package's code may run on its thread; 0: the module does not block."""
 
 
 class Adopt(Message, frozen=True):

@@ -220,6 +220,7 @@ class Daemon:
             self.limits.descriptors,
             30.0,
             parameters.settings,
+            self.limits.blocked if description.blocking else 0.0,
         )
 
     def load_registered(self, loaded: Callable[[Module], None]) -> list[Module]:
@@ -239,6 +240,7 @@ class Daemon:
                     "",
                     has_user_half=True,
                     path=entry.path,
+                    blocking=entry.blocking,
                 )
                 with contextlib.suppress(SecurityError):
                     found = describe(entry.module, entry.path)

@@ -225,9 +225,8 @@ class Management:
             raise SecurityError(Status.STATUS_INVALID_PARAMETER, reason="no_such_list")
         if _is_inbox(arguments.module):
             raise SecurityError(Status.STATUS_ACCESS_DENIED, reason="module_is_inbox")  # R13
-        if arguments.blocking:
-            raise SecurityError(Status.SEC_E_UNSUPPORTED_FUNCTION, reason="blocking_modules_come_later")
-        description = self._describe(arguments.module, arguments.path)
+        found = self._describe(arguments.module, arguments.path)
+        description = msgspec.structs.replace(found, blocking=arguments.blocking)
         registered = False
         if self._registry is not None and arguments.permanent:
             entry = ModuleEntry(
@@ -237,6 +236,7 @@ class Management:
                 digest=description.digest.hex(),
                 path=description.path,
                 primary_credentials=arguments.primary_credentials,
+                blocking=arguments.blocking,
                 permanent=True,
             )
             # add() says which of the two lists by its type; the words were checked above

@@ -40,6 +40,8 @@ class ModuleDescription(msgspec.Struct, frozen=True):
     has_user_half: bool
     path: str = ""
     """Directory that the worker adds to where it looks, for a module outside the environment (R8)."""
+    blocking: bool = False
+    """The operator says that it blocks: in a worker its functions run on threads."""
 
 
 def use_path(path: str) -> None:

@@ -68,6 +68,8 @@ MEMORY_LIMIT: Final = 1024 * 1024 * 1024
 DESCRIPTOR_LIMIT: Final = 16_384
 STEP_LIMIT: Final = 5.0
 """Seconds that one piece of a package's code may run without giving the loop back."""
+BLOCKED_LIMIT: Final = 30.0
+"""The same on a thread of a blocking module, where it keeps nobody else waiting."""
 LOAD_LIMIT: Final = 20.0
 STOP_LIMIT: Final = 2.0
 _LAST_WORDS: Final = 0.1
@@ -80,6 +82,7 @@ class Limits(msgspec.Struct, frozen=True):
     descriptors: int = DESCRIPTOR_LIMIT
     step: float = STEP_LIMIT
     load: float = LOAD_LIMIT
+    blocked: float = BLOCKED_LIMIT
     crashes: int = CRASHES
     window: float = WINDOW
     back_off: tuple[float, ...] = BACK_OFF

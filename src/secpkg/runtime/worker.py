@@ -22,7 +22,7 @@ import sys
 import time
 from collections.abc import Callable
 from time import monotonic
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -73,6 +73,9 @@ from secpkg.runtime.modules import ModuleDescription, lsa_mode_initialize
 from secpkg.runtime.reports import traced
 from secpkg.runtime.scheduling import LoopScheduler
 
+if TYPE_CHECKING:
+    from secpkg.host.lsa_mode.threads import Threads
+
 _decode_control: Final = msgspec.msgpack.Decoder(Control).decode
 STAMP_SIZE: Final = struct.calcsize("d")
 TRACE_GATHER: Final = 0.005
@@ -80,6 +83,7 @@ TRACE_GATHER: Final = 0.005
 TRACE_MOST: Final = 64
 """Observed calls in one report; they fit into a frame."""
 _DEFAULT_TIMEOUT: Final = 30.0
+_LONG_AGO: Final = 1e-3
 _PR_SET_DUMPABLE: Final = 4
 _PR_SET_NO_NEW_PRIVS: Final = 38
 _PR_SET_PDEATHSIG: Final = 1
@@ -288,6 +292,8 @@ class Worker:
         _limit(resource.RLIMIT_AS, message.memory_limit)
         _limit(resource.RLIMIT_NOFILE, message.descriptor_limit)
         self.module = self._module(message.timeout)
+        if message.blocking:
+            self.module.surroundings.threads = self._threads(message.blocking)
         self.set_trace(message.trace)
         description = ModuleDescription(
             message.name, message.distribution, message.version, message.digest, message.target, False, message.path
@@ -308,6 +314,19 @@ class Worker:
             settings=message.settings,
         )
         self.module.load(initialize, message.first_package_id, parameters, self._loaded)
+
+    def _threads(self, limit: float) -> Threads:
+        from secpkg.host.lsa_mode.threads import Threads
+
+        return Threads(self.scheduler, self.loop.call_soon_threadsafe, self._hang, limit)
+
+    def _hang(self) -> None:
+        """A thread does not come back. It cannot be ended, so this process is: by the authority, which sees that it
+        hangs, and names it.
+        """
+        self.page[0] = _LONG_AGO
+        while True:
+            signal.pause()
 
     def _loaded(self, fault: str) -> None:
         if fault:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from time import monotonic
 from types import CoroutineType
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
@@ -23,6 +23,9 @@ from secpkg.host.lsa_mode.load import HostedPackage
 from secpkg.host.lsa_mode.local import LOCAL_FUNCTIONS, answer_here
 from secpkg.host.lsa_mode.local.callbacks import Clients
 from secpkg.host.lsa_mode.scheduling import Scheduler
+
+if TYPE_CHECKING:
+    from secpkg.host.lsa_mode.threads import Threads
 
 _AUDITS: Final = frozenset({"audit_logon", "audit_logon_ex"})
 _TOKENS: Final = frozenset({"convert_auth_data_to_token", "create_token", "create_token_ex"})
@@ -103,6 +106,7 @@ class Surroundings:
         "observer",
         "protect",
         "scheduler",
+        "threads",
         "timeout",
     )
 
@@ -122,6 +126,8 @@ class Surroundings:
         self.timeout = timeout
         self.observer: Observer | None = None
         self.scheduler: Scheduler | None = None
+        self.threads: Threads | None = None
+        """Where the functions of packages run that block; None: in place."""
         self.clients: Clients | None = None
         self.calls = 0
         self._holdings: dict[int, Holdings] = {}
@@ -194,6 +200,10 @@ class Running(msgspec.Struct, eq=False):
         """Call the package's function and drive its coroutine; ``done`` is told exactly once, whatever is raised."""
         if self.surroundings.observer is not None:
             self.event = self.begun(self.function)
+        threads = self.surroundings.threads
+        if threads is not None:
+            threads.start(function, arguments, self.ask, self._end)
+            return
         try:
             coroutine = function(*arguments)
         except BaseException as raised:
