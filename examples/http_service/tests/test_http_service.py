@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
 import stat
 from pathlib import Path
 
@@ -42,7 +45,10 @@ def test_the_page_says_who_you_are_and_to_nobody_else(pem: Path) -> None:
                 token = client.step(challenge.token())
                 reply = await http.get("/", headers={"Authorization": framing.header("X-Hello", token)})
             assert reply.status_code == 200
-            assert "<h1>You are EXAMPLE\\alice</h1>" in reply.text and "<li>S-1-" in reply.text
+            assert "You are</small> EXAMPLE\\alice</h1>" in reply.text and "<li>S-1-" in reply.text
+            (style,) = re.findall(r"<style>(.*?)</style>", reply.text, re.DOTALL)
+            digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+            assert f"'sha256-{digest}'" in reply.headers["Content-Security-Policy"], "or browsers show it bare"
         await app.close()
 
     import asyncio
@@ -56,6 +62,7 @@ def test_the_command_line(pem: Path, capsys: pytest.CaptureFixture[str]) -> None
     tls = ["--certificate", str(pem), "--key", str(pem.with_name("key.pem"))]
     config = configuration([*tls, "--scheme", "NTLM=NTLM", "--scheme", "X-Hello=Hello", "--port", "1"])
     assert (config.port, config.proxy_headers) == (1, False)
-    with pytest.raises(SystemExit):
-        configuration([*tls, "--scheme", "NTLM"])
-    assert "HTTP_SCHEME=PACKAGE" in capsys.readouterr().err
+    for wrong, told in ((["--scheme", "NTLM"], "HTTP_SCHEME=PACKAGE"), (["--bindings", "always"], "when-supported")):
+        with pytest.raises(SystemExit):
+            configuration([*tls, "--scheme", "NTLM=NTLM", *wrong])
+        assert told in capsys.readouterr().err

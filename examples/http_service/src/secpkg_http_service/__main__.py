@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import uvicorn
 
+from secpkg.http import BindingPolicy
 from secpkg.http.uvicorn_protocol import H11
 from secpkg_http_service.page import application
 
@@ -27,9 +28,18 @@ def configuration(arguments: Sequence[str] | None = None) -> uvicorn.Config:
     parser.add_argument("--key", required=True, help="its private key, PEM")
     parser.add_argument("--scheme", type=_scheme, action="append", required=True, metavar="HTTP_SCHEME=PACKAGE")
     parser.add_argument("--authority", help="address of the authority, for example unix:/run/secpkg/lsa.sock")
+    policies = [policy.value for policy in BindingPolicy]
+    parser.add_argument(
+        "--bindings", choices=policies, default="require", help="channel bindings of clients; curl has none (require)"
+    )
     given = parser.parse_args(arguments)
     return uvicorn.Config(
-        application(dict(given.scheme), certificate=given.certificate, authority=given.authority),
+        application(
+            dict(given.scheme),
+            certificate=given.certificate,
+            binding_policy=given.bindings,
+            authority=given.authority,
+        ),
         host=given.host,
         port=given.port,
         http=H11,
