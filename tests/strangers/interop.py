@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from tests.http.visit import LIBRARIES
 from tests.needs import missing
 from tests.strangers.meeting import Meeting
-from tests.strangers.peers import PEERS, Peer
+from tests.strangers.over_http import VISITORS, Client, chromium, curl, example, ours, relayed, spnego
+from tests.strangers.peers import PEERS, Peer, debian_version
 from tests.strangers.talk import PASSWORD, TLS, Seen, handshake, same_key
 
 from secpkg.protocols.ntlm import NegotiateFlag
@@ -21,8 +23,8 @@ _HEAD: Final = """\
 # Who talks with whom
 
 Made by `python -m tests.strangers.interop --write` from conversations that it holds; a test holds them again and
-compares. Every row is an NTLM handshake by raw tokens between our end and an implementation that is not ours, and the
-messages after it: read from the tokens that passed, not from what either end says of itself.
+compares. Every row of the first table is an NTLM handshake by raw tokens between our end and an implementation that is
+not ours, and the messages after it: read from the tokens that passed, not from what either end says of itself.
 
 `→ us` is the stranger's initiator with our acceptor, `us →` the other way. *Bound*: both know the same channel, and
 ours requires its binding. *MIC*: the last message promises one over all three.
@@ -32,6 +34,28 @@ Wrong passwords, unknown users, other channels and flipped bits are refused in e
 (`tests/strangers/test_talking.py`); what strangers do otherwise than the pages is in `tests/strangers/test_manners.py`.
 
 """
+_HTTP: Final = """
+## Over HTTP and TLS
+
+Visits to `examples/http_service`, and of our `auth=` objects to an HTTP server that lets in whom pyspnego's acceptor
+lets in. *Policy*: what the server asks of channel bindings to its certificate. *Protected*: whether signing or sealing
+was negotiated (TLS protects the messages, and nobody asks for more). *Wrong*: a wrong password. *Relay*: the right
+password through a relay whose certificate the client takes, and which passes everything on. Tests beyond these rows:
+`tests/strangers/test_http.py`.
+
+"""
+_HTTP_COLUMNS: Final = (
+    "client",
+    "server",
+    "policy",
+    "bound",
+    "MIC",
+    "target name",
+    "protected",
+    "right",
+    "wrong",
+    "relay",
+)
 _COLUMNS: Final = (
     "stranger",
     "direction",
@@ -44,6 +68,13 @@ _COLUMNS: Final = (
     "sealed",
     "signed",
 )
+
+
+NEEDS: Final = (
+    *(package for peer in PEERS.values() for package in peer.needs),
+    *(package for _, package, _ in VISITORS),
+)
+"""Debian packages that a run takes."""
 
 
 def conversations() -> Iterator[tuple[Peer, str, str | None, bytes]]:
@@ -90,12 +121,45 @@ def row(peer: Peer, side: str, password: str | None, bindings: bytes) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def http_row(client: str, server: str, policy: str, visit: Client) -> str:
+    """Pays the visits and says what came of them."""
+    with tempfile.TemporaryDirectory() as folder:
+        service = example(Path(folder), policy) if server == "us" else spnego(Path(folder))
+        with service as place:
+            right = visit(place, "alice", PASSWORD)
+            seen = place.seen
+            wrong = visit(place, "guest", "wrong")
+            with relayed(place) as between:
+                relay = visit(between, "alice", PASSWORD)
+    admitted = ["refused" if name is None else "let in" for name in (right, wrong, relay)]
+    protected = bool(seen.flags & (NegotiateFlag.SIGN | NegotiateFlag.SEAL))
+    facts = (seen.bound, seen.mic, bool(seen.response.pairs.target_name), protected)
+    return f"| {' | '.join((client, server, policy, *map(yes, facts), *admitted))} |"
+
+
+def http_rows() -> Iterator[str]:
+    """Each client once for each policy under which it comes in."""
+    yield http_row("curl", "us", "when-supported", curl)
+    yield http_row("curl", "us", "require", curl)
+    for policy in ("when-supported", "require"):
+        yield http_row("Chromium", "us", policy, chromium)
+    for name in LIBRARIES:
+        yield http_row(f"{name} (ours)", "pyspnego", "its own", ours(name))
+
+
+def table(columns: Sequence[str], rows: Iterable[str]) -> str:
+    """A table in Markdown."""
+    return "\n".join([f"| {' | '.join(columns)} |", "|" + "---|" * len(columns), *rows]) + "\n"
+
+
 def page() -> str:
     """The page, from conversations held now."""
-    lines = [f"| {' | '.join(_COLUMNS)} |", "|" + "---|" * len(_COLUMNS)]
-    lines += [row(*conversation) for conversation in conversations()]
+    raw = table(_COLUMNS, (row(*conversation) for conversation in conversations()))
     notes = [f"- {peer.name} {peer.version}: {peer.note}." for peer in PEERS.values()]
-    return _HEAD + "\n".join([*lines, "", "## The strangers", "", *notes]) + "\n"
+    notes += [f"- {name} {debian_version(package)}: {note}." for name, package, note in VISITORS]
+    return (
+        _HEAD + raw + _HTTP + table(_HTTP_COLUMNS, http_rows()) + "\n".join(["", "## The strangers", "", *notes]) + "\n"
+    )
 
 
 def without_versions(text: str) -> str:
@@ -104,7 +168,7 @@ def without_versions(text: str) -> str:
 
 
 if __name__ == "__main__":
-    absent = [reason for peer in PEERS.values() for package in peer.needs if (reason := missing(package))]
+    absent = [reason for package in NEEDS if (reason := missing(package))]
     if absent:
         sys.exit("\n".join(absent))
     made = page()

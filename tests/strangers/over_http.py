@@ -30,6 +30,13 @@ from secpkg_http_service.page import application
 
 SCHEMES: Final = {"NTLM": "NTLM"}
 NAME: Final = f"{DOMAIN}\\{USER.lower()}"
+VISITORS: Final = (
+    ("curl", "curl", "`--ntlm`. It has no channel bindings and sends no MIC for NTLM, so it is let in under "
+     "*when-supported* and not under *require*; and so is who relays it"),
+    ("Chromium", "chromium", "headless, user and password in the address. It binds to the certificate that it sees, "
+     "and names `HTTP/host:port`"),
+)  # fmt: skip
+"""Strangers that are HTTP clients: name, Debian package, what is to be said of them."""
 _CHROMIUM: Final = (
     "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--dump-dom",

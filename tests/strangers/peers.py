@@ -59,13 +59,18 @@ class Peer:
         """Its own version, without what Debian adds."""
         if not self.needs:
             return version(self.name)
-        query = ["dpkg-query", "--show", "--showformat=${Version}", self.needs[0]]
-        found = subprocess.run(query, check=True, capture_output=True, text=True).stdout
-        return re.sub(r"^\d+:|[-+~].*$", "", found)
+        return debian_version(self.needs[0])
 
     def talk(self, initiator: End, acceptor: End) -> None:
         """`talk`, as far as it can."""
         talk(initiator, acceptor, seals=self.seals, signs=self.signs, empty=self.empty)
+
+
+def debian_version(package: str) -> str:
+    """A package's version without what Debian adds."""
+    query = ["dpkg-query", "--show", "--showformat=${Version}", package]
+    found = subprocess.run(query, check=True, capture_output=True, text=True).stdout
+    return re.sub(r"^\d+:|[-+~].*$", "", found)
 
 
 def accounts(folder: Path) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 from tests.strangers import interop
-from tests.strangers.peers import PEERS
 
 
-@pytest.mark.stranger(*(package for peer in PEERS.values() for package in peer.needs))
+@pytest.mark.slow
+@pytest.mark.stranger(*interop.NEEDS)
 def test_the_table_is_what_happens() -> None:
     assert interop.without_versions(interop.PAGE.read_text()) == interop.without_versions(interop.page())
