@@ -28,7 +28,7 @@ _SEED = 16
 _ENTRY = 1
 _ENTRY_SIZE = 17
 _NAMES = struct.Struct("<HH")
-_ABSENT = (Status.ERROR_GEN_FAILURE, Status.STATUS_NO_SUCH_LOGON_SESSION)
+ABSENT = (Status.ERROR_GEN_FAILURE, Status.STATUS_NO_SUCH_LOGON_SESSION)
 _NOT_HERE = (Status.STATUS_NO_SUCH_USER, Status.STATUS_NO_SUCH_DOMAIN)
 
 
@@ -101,7 +101,7 @@ class Accounts:
         try:
             await self.authority.delete_credential(logon_id, PRIMARY)
         except SecurityError as error:
-            if error.status not in _ABSENT:
+            if error.status not in ABSENT:
                 raise
 
     async def own(self, logon_id: int | None) -> Credential:

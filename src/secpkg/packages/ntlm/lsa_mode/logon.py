@@ -25,6 +25,7 @@ from secpkg.contract.values import (
 from secpkg.packages.ntlm.lsa_mode.accept import AcceptHalf
 from secpkg.packages.ntlm.lsa_mode.accounts import WRONG_PASSWORD, credential_of, pack_entry, same_password
 from secpkg.packages.ntlm.lsa_mode.cache import LogonCache
+from secpkg.packages.ntlm.lsa_mode.challenges import Challenges
 from secpkg.packages.ntlm.lsa_mode.passthrough import PACKAGE
 from secpkg.packages.ntlm.lsa_mode.responses import question
 from secpkg.packages.ntlm.lsa_mode.subauth import SubauthenticationHalf
@@ -61,6 +62,7 @@ class LogonHalf(SubauthenticationHalf, AcceptHalf):
         self.pending: dict[int, msv1_0.UserInfo] = {}
         """Logons that the authority has not admitted yet, and some that it never did."""
         self.cache = LogonCache()
+        self.challenges = Challenges()
         self.kept = set()
 
     async def logon_user_ex2(self, call: Call, request: LogonRequest) -> LogonResult | LogonRefused:
@@ -118,6 +120,8 @@ class LogonHalf(SubauthenticationHalf, AcceptHalf):
             if isinstance(decided, LogonRefused):
                 return decided
             return await self.granted(call, request, decided[0], None, decided[1].pack())
+        if not self.challenges.spend(call, logon.challenge_to_client):
+            raise _denied("challenge_not_given")
         asked = msv1_0.NetworkValidationRequest(
             request.logon_type,
             logon.logon_domain_name,

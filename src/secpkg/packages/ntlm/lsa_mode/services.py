@@ -12,10 +12,11 @@ from typing import Any, Final
 from secpkg.contract import msv1_0
 from secpkg.contract.flags import LogonType, PrimaryCredentialFlag
 from secpkg.contract.status import SecurityError, Status
-from secpkg.contract.values import Call, LogonAudit, PrimaryCredential, ProtocolReply
-from secpkg.packages.ntlm.lsa_mode.accounts import credential_of, same_password
+from secpkg.contract.values import AuthData, Call, LogonAudit, PrimaryCredential, ProtocolReply
+from secpkg.packages.ntlm.lsa_mode.accounts import ABSENT, credential_of, same_password
 from secpkg.packages.ntlm.lsa_mode.logon import LogonHalf
 from secpkg.packages.ntlm.lsa_mode.responses import respond
+from secpkg.protocols.ntlm import Credential
 
 _PASSTHROUGH: Final = (LogonType.NETWORK, LogonType.NETWORK_CLEARTEXT, LogonType.INTERACTIVE, LogonType.UNLOCK,
                        LogonType.BATCH, LogonType.SERVICE, LogonType.REMOTE_INTERACTIVE)  # fmt: skip
@@ -49,7 +50,27 @@ class ServicesHalf(LogonHalf):
         await self.authority.update_credentials(
             PrimaryCredential(0, auth.account_name, auth.domain_name, password=new_password, flags=flags)
         )
+        await self._renew(call, auth, credential_of(auth.account_name, auth.domain_name, new_password))
         return b""
+
+    async def _renew(self, call: Call, auth: AuthData, credential: Credential) -> None:
+        """The new password in the sessions of this user that the package logged on, and in the caller's own."""
+        theirs = [logon_id for logon_id, info in self.sessions.items() if info.user_sid == auth.user_sid]
+        mine = call.caller.logon_id
+        if mine in self.kept and mine not in theirs:
+            own = await self.own(mine)
+            if (own.user.casefold(), own.domain.casefold()) == (
+                credential.user.casefold(),
+                credential.domain.casefold(),
+            ):
+                theirs.append(mine)
+        for logon_id in theirs:
+            if logon_id in self.kept:
+                try:
+                    await self.keep(logon_id, credential)
+                except SecurityError as error:  # the session has ended meanwhile
+                    if error.status not in ABSENT:
+                        raise
 
     async def call_package(self, call: Call, submit_buffer: bytes) -> ProtocolReply:
         """LsaApCallPackage: `msv1_0.Submit` in, its reply out. STATUS_INVALID_PARAMETER for anything else."""
@@ -111,7 +132,7 @@ class ServicesHalf(LogonHalf):
         self, call: Call, request: msv1_0.Lm20ChallengeRequest
     ) -> msv1_0.Lm20ChallengeResponse:
         """MsV1_0Lm20ChallengeRequest: a challenge for a later MSV1_0_LM20_LOGON."""
-        return msv1_0.Lm20ChallengeResponse(call.entropy(msv1_0.CHALLENGE_LENGTH))
+        return msv1_0.Lm20ChallengeResponse(self.challenges.give(call))
 
     async def _lm20_get_challenge_response(
         self, call: Call, request: msv1_0.GetChallengeResponse
