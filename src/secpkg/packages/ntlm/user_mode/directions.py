@@ -28,6 +28,7 @@ _PROTECTION: Final = int(NegotiateFlag.SIGN | NegotiateFlag.SEAL)
 _COUNTERS: Final = struct.Struct("<BQQQQ")
 _VERSION: Final = 1
 _WINDOW: Final = 64
+_LAST: Final = 0xFFFF_FFFF
 _SIGNATURE: Final = 16
 
 
@@ -113,6 +114,8 @@ class DatagramDirections(Directions):
         if number and number < self._next:
             raise SecurityError(Status.SEC_E_OUT_OF_SEQUENCE, reason="number_used_before")
         number = number or self._next
+        if number > _LAST:
+            raise Rejected(Reason.SEQUENCE_EXHAUSTED, "MS-NLMP 2.2.2.9: a datagram's number is 32 bits")
         made = self._datagram.protect(parts, number)
         self._next = number + 1
         return made
