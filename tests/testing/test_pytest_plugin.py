@@ -25,6 +25,7 @@ def test_hello(secpkg_lab, secpkg_pair, secpkg_recorded):
 
 def run(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTEST_ADDOPTS": "", "SECPKG_AUTHORITY": "unix:/nowhere"}
+    environment["PYTEST_DEBUG_TEMPROOT"] = str(directory)  # that of another run is not for this one to tidy up
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", *arguments]
     return subprocess.run(
         command, cwd=directory, env=environment, capture_output=True, text=True, timeout=60, check=False
