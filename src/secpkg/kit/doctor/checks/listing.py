@@ -170,10 +170,13 @@ def not_listed(facts: Facts) -> Evidence | None:
 
 
 def nothing_listed(facts: Facts) -> Evidence | None:
-    """Asked about everything, and the lists are empty."""
-    if facts.name or facts.registered or facts.providers or facts.rows or not facts.registry_known:
+    """Asked about everything, and the lists are empty; what is inbox is on none of them."""
+    if facts.name or facts.registered or facts.providers or not facts.registry_known:
         return None
-    names = facts.loading.names()
+    if any(not row.inbox for row in facts.rows):
+        return None
+    inbox = {name.casefold() for name in facts.reserved}
+    names = [name for name in facts.loading.names() if name.casefold() not in inbox]
     offered = f"offered here: {', '.join(names) or 'nothing'}"
     return Evidence({"suggestion": next(iter(names), "MODULE")}, (offered,))
 
