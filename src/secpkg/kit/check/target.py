@@ -129,7 +129,7 @@ def _find(module: Module) -> Target:
     except ImportError:
         raise TargetFault(
             f"no installed module offers {module!r}, and it is no path and no Python module; "
-            "what is installed: secpkg packages list --offered; a project by its directory: secpkg check ."
+            "secpkg doctor says what is offered; a project is named by its directory: secpkg check ."
         ) from None
 
 

@@ -92,7 +92,7 @@ def configuration(authority: str | None) -> Configured:
         cause = error.__cause__
         detail = f"{type(cause).__name__}: {cause}" if cause is not None else error.reason
         return Configured("the configuration file", "", error.reason, detail, present)
-    source, address = "nothing chooses another", where.EMBEDDED
+    source, address = "the default", where.EMBEDDED
     named = None if where.at_secure() else os.environ.get(_ENVIRONMENT)
     if authority is not None:
         source, address = OPTION, authority

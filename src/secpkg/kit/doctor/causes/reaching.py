@@ -47,7 +47,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         (
             "embedded_without_modules",
             reaching.embedded_without_modules,
-            "no authority is chosen ({source}), and the embedded one of each process has no modules",
+            "no authority is chosen, and the embedded one of each process has no modules",
             "{mend}",
         ),
         (
