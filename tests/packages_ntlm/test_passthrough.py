@@ -1,0 +1,302 @@
+"""R244, R245: accounts of another authority, over mutual TLS; and what is done while it cannot be reached.
+
+Alice is of EXAMPLE; zoe is of OTHER, and is seen by EXAMPLE only through it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypedDict
+
+import msgspec
+import pytest
+from tests.packages_ntlm.callers import asked, lm20, logon, no_credentials, refused_logon, told, trusted
+from tests.packages_ntlm.test_logon import responses
+from tests.packages_ntlm.world import DENIED, DOMAIN, PASSWORD, WRONG, lab_with, met, pair, reason_of, records, refusal
+from tests.runtime.certificates import Ca
+
+from secpkg.authority.policy import Policy
+from secpkg.contract import LogonType, Status, msv1_0
+from secpkg.runtime.config import PassthroughConfig, PassthroughDomain
+from secpkg.runtime.passthrough import EmbeddedPassthrough
+from secpkg.testing import LabAuthority, Pair
+
+ELSEWHERE = "OTHER"
+FAILED, NO_SERVERS = Status.STATUS_LOGON_FAILURE, Status.STATUS_NO_LOGON_SERVERS
+CHALLENGE = bytes(range(8))
+PEOPLE = (LogonType.INTERACTIVE, LogonType.UNLOCK, LogonType.BATCH, LogonType.SERVICE)
+
+
+class Two:
+    """EXAMPLE, which asks, and OTHER, which is asked; ``part`` takes OTHER away."""
+
+    def __init__(self, directory: Path, *, cached: int = 0) -> None:
+        ca = Ca(directory)
+        self.there = lab_with(domain=ELSEWHERE)
+        self.there.add_user("zoe", password=PASSWORD, groups=("keepers",))
+        foreign = Policy(allow_foreign_principals=True)
+        self.here = lab_with({"cached_logons": cached}, policy=foreign)
+        self._answering = self._joined(self.there, ca, "other", DOMAIN, "127.0.0.1:1", "127.0.0.1:0")
+        assert self._answering.address is not None
+        host, port = self._answering.address
+        self._joined(self.here, ca, "example", ELSEWHERE, f"{host}:{port}", "")
+
+    def _joined(
+        self, lab: LabAuthority, ca: Ca, name: str, domain: str, address: str, listen: str
+    ) -> EmbeddedPassthrough:
+        certificate, key = ca.issue(f"{name}.test")
+        config = PassthroughConfig(
+            certificate=certificate,
+            key=key,
+            authorities=str(ca.path),
+            domains={domain: PassthroughDomain(address=address, name=f"{domain.lower()}.test")},
+            listen=listen,
+            handshake_limit=10.0,
+            call_limit=10.0,
+        )
+        return lab.embedded.use_passthrough(config)
+
+    def part(self) -> None:
+        self._answering.close()
+
+    def close(self) -> None:
+        self.here.close()
+        self.there.close()
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Iterator[Two]:
+    made = Two(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def caching(tmp_path: Path) -> Iterator[Two]:
+    made = Two(tmp_path, cached=2)
+    yield made
+    made.close()
+
+
+class Named(TypedDict):
+    """Somebody's name."""
+
+    username: str
+    domain: str
+
+
+ZOE: Named = {"username": "zoe", "domain": ELSEWHERE}
+
+
+def test_a_context_of_an_account_elsewhere(two: Two) -> None:
+    """The whole exchange, keys and MIC, against a proof that was verified elsewhere; one record on each side."""
+    with two.here.lsa_calls() as calls:
+        assert met(two.here, **ZOE) == f"{ELSEWHERE}\\zoe"
+    assert [call.function for call in calls] == ["call_package_passthrough", "convert_auth_data_to_token"]
+    with pair(two.here, **ZOE) as ends:
+        token = ends.run().server.access_token
+        assert token.account_name == "zoe" and token.user == sid_of(two.there, "zoe")
+    (*_, here), (*_, there) = records(two.here, "logon"), records(two.there, "logon")
+    assert here.facts["account_name"] == there.facts["account_name"] == "zoe"
+    assert (here.facts["domain"], there.facts["domain"]) == (ELSEWHERE, ELSEWHERE)
+    assert records(two.there, "passthrough_served")[-1].facts["peer"] == DOMAIN
+
+
+def sid_of(lab: LabAuthority, name: str) -> str:
+    account = lab.embedded.machine.authority.store.find(name)
+    assert account is not None
+    return str(account.sid)
+
+
+@pytest.mark.parametrize("domain", [ELSEWHERE, ELSEWHERE.lower()])
+def test_a_wrong_password_is_on_the_accounts_record(two: Two, domain: str) -> None:
+    for name, reason in (("zoe", "wrong_password"), ("nobody", "unknown_user")):
+        status, found = refusal(two.here, username=name, domain=domain, password=WRONG)
+        assert (status, found) == (DENIED, "refused_by_account_authority")
+        assert reason_of(records(two.there, "audit_logon")[-1]) == reason
+
+
+def test_the_accounts_authority_delays(two: Two) -> None:
+    """Lock 9 where the account is: the right password does not help while it runs, and nobody can tell."""
+    for _ in range(12):
+        assert refusal(two.here, **ZOE, password=WRONG)[0] is DENIED
+    assert refusal(two.here, **ZOE)[0] is DENIED
+    assert records(two.there, "logon")[-1].facts["reason"] == "lockout_delay"
+    for lab in (two.here, two.there):
+        lab.advance(24 * 3600)
+    assert met(two.here, **ZOE) == f"{ELSEWHERE}\\zoe"
+
+
+def test_restrictions_of_the_account_hold_and_are_told_after_a_right_proof_only(two: Two) -> None:
+    two.there.update_user("zoe", enabled=False)
+    assert refusal(two.here, **ZOE, password=WRONG)[0] is DENIED
+    assert refusal(two.here, **ZOE)[0] is Status.STATUS_ACCOUNT_RESTRICTION
+    assert records(two.there, "logon")[-1].facts["reason"] == "status_account_disabled"
+    with trusted(two.here) as login:
+        information = lm20(CHALLENGE, responses("zoe", ELSEWHERE))
+        failure = refused_logon(login, logon_type=LogonType.NETWORK, authentication_information=information)
+        assert failure.status is Status.STATUS_ACCOUNT_RESTRICTION
+
+
+def test_foreign_principals_are_the_operators_to_allow(tmp_path: Path) -> None:
+    made = Two(tmp_path)
+    policy = msgspec.structs.replace(made.here.embedded.machine.authority.policy, allow_foreign_principals=False)
+    made.here.embedded.machine.authority.policy = policy
+    assert refusal(made.here, **ZOE)[1] == "not_an_account"
+    made.close()
+
+
+@pytest.mark.parametrize("kind", PEOPLE)
+def test_a_logon_by_password(two: Two, kind: LogonType) -> None:
+    """The password goes nowhere: it is the response to a challenge that was made here."""
+    with trusted(two.here) as login, logon(login, kind, "zoe", ELSEWHERE) as made:
+        info = asked(login, msv1_0.GetUserInfo(made.luid), msv1_0.UserInfo)
+        assert (info.user_name, info.logon_domain_name, info.logon_type) == ("zoe", ELSEWHERE, kind)
+        with made.session():
+            if kind is LogonType.UNLOCK:
+                assert no_credentials(two.here)
+            else:
+                with Pair(two.here, "NTLM") as ends:
+                    assert ends.run().server.peer == f"{ELSEWHERE}\\zoe"
+        failure = refused_logon(login, logon_type=kind, username="zoe", domain=ELSEWHERE, password=WRONG)
+        assert failure.status is FAILED
+
+
+def test_a_logon_by_challenge_and_response(two: Two) -> None:
+    made = responses("zoe", ELSEWHERE)
+    with trusted(two.here) as login:
+        information = lm20(CHALLENGE, made)
+        with login.logon_user("NTLM", LogonType.NETWORK, authentication_information=information) as network:
+            profile = msv1_0.Lm20LogonProfile.unpack(network.profile)
+            assert (profile.logon_domain_name, profile.user_session_key) == (ELSEWHERE, made.user_session_key)
+        wrong = lm20(CHALLENGE[::-1], made)
+        assert refused_logon(login, logon_type=LogonType.NETWORK, authentication_information=wrong).status is FAILED
+
+
+@pytest.mark.parametrize(
+    ("forged", "reason"),
+    [
+        ({"user_sid": "alice"}, "account_authority_names_our_account"),
+        ({"domain_name": DOMAIN}, "account_authority_of_another_domain"),
+        ({"domain_name": "THIRD"}, "account_authority_of_another_domain"),
+        ({"user_session_key": bytes(15)}, "account_authority_without_key"),
+        ({"user_session_key": b""}, "account_authority_without_key"),
+    ],
+)
+def test_an_authority_speaks_for_its_own_domain(
+    two: Two, monkeypatch: pytest.MonkeyPatch, forged: dict[str, object], reason: str
+) -> None:
+    """Who is trusted with his own accounts is not with ours: it could name any of them."""
+    if forged.get("user_sid") == "alice":
+        forged = {"user_sid": sid_of(two.here, "alice")}
+    pack = msv1_0.Structure.pack
+
+    def lying(self: msv1_0.Structure) -> bytes:
+        return pack(msgspec.structs.replace(self, **forged))
+
+    monkeypatch.setattr(msv1_0.NetworkValidation, "pack", lying)
+    assert refusal(two.here, **ZOE) == (Status.STATUS_TRUSTED_RELATIONSHIP_FAILURE, reason)
+
+
+def test_an_answer_that_is_none(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(msv1_0.NetworkValidation, "pack", lambda _: b"\x93 no")
+    status = Status.STATUS_TRUSTED_RELATIONSHIP_FAILURE
+    assert refusal(two.here, **ZOE) == (status, "account_authority_malformed")
+
+
+def test_groups_of_ours_do_not_come_from_elsewhere(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
+    staff = next(g for g in two.here.embedded.machine.authority.store.groups() if g.name == "staff")
+    pack = msv1_0.Structure.pack
+
+    def lying(self: msv1_0.NetworkValidation) -> bytes:
+        return pack(msgspec.structs.replace(self, group_sids=(*self.group_sids, str(staff.sid), "S-1-5-32-544")))
+
+    monkeypatch.setattr(msv1_0.NetworkValidation, "pack", lying)
+    with pair(two.here, **ZOE) as ends:
+        groups = ends.run().server.access_token.groups
+    assert any(sid.startswith("S-1-5-21-") for sid in groups)
+    assert str(staff.sid) not in groups and "S-1-5-32-544" not in groups
+
+
+def test_questions_that_are_none(two: Two) -> None:
+    """Asked by a logon process in the place of an authority: not attempted at all."""
+    good = msv1_0.NetworkValidationRequest(LogonType.NETWORK, ELSEWHERE, "zoe", "", CHALLENGE, b"")
+    replace = msgspec.structs.replace
+    with trusted(two.there) as login:
+        for data, status in (
+            (b"", Status.STATUS_INVALID_PARAMETER),
+            (msv1_0.EnumerateUsers().pack(), Status.STATUS_INVALID_PARAMETER),
+            (replace(good, lm_challenge=b"").pack(), Status.STATUS_INVALID_PARAMETER),
+            (replace(good, logon_type=LogonType.NEW_CREDENTIALS).pack(), Status.STATUS_INVALID_PARAMETER),
+            (replace(good, logon_domain_name="THIRD").pack(), Status.STATUS_NO_SUCH_DOMAIN),
+        ):
+            with pytest.raises(Exception) as caught:
+                login.call_authentication_package("NTLM", data, domain=ELSEWHERE)
+            assert getattr(caught.value, "status", None) is status
+        reply = login.call_authentication_package("NTLM", good.pack(), domain=ELSEWHERE)
+        assert reply.protocol_status is FAILED and reply.data == b""
+
+
+# --- out of reach ----------------------------------------------------------------------------------------------------
+
+
+def test_out_of_reach(two: Two) -> None:
+    """No substitute, for anybody."""
+    two.part()
+    assert refusal(two.here, **ZOE)[0] is NO_SERVERS
+    with trusted(two.here) as login:
+        for kind in (*PEOPLE, LogonType.NETWORK):
+            failure = refused_logon(login, logon_type=kind, username="zoe", domain=ELSEWHERE, password=PASSWORD)
+            assert failure.status is NO_SERVERS
+
+
+def test_a_cached_logon_is_for_people(caching: Two) -> None:
+    """R245: who logged on before does so again, with the same password; not over the network, and nobody else."""
+    with trusted(caching.here) as login:
+        logon(login, LogonType.INTERACTIVE, "zoe", ELSEWHERE).close()
+        assert told(login, msv1_0.CacheLookup("ZOE", "other")) is Status.STATUS_SUCCESS
+        caching.part()
+        for kind in PEOPLE:
+            with logon(login, kind, "zoe", ELSEWHERE) as made:
+                assert asked(login, msv1_0.GetUserInfo(made.luid), msv1_0.UserInfo).user_name == "zoe"
+            failure = refused_logon(login, logon_type=kind, username="zoe", domain=ELSEWHERE, password=WRONG)
+            assert failure.status is FAILED
+            assert reason_of(records(caching.here, "logon")[-1]) == "cached_logon_wrong_password"
+        for kind, name in ((LogonType.NETWORK, "zoe"), (LogonType.NETWORK_CLEARTEXT, "zoe"), (LogonType.BATCH, "bob")):
+            failure = refused_logon(login, logon_type=kind, username=name, domain=ELSEWHERE, password=PASSWORD)
+            assert failure.status is NO_SERVERS
+        assert refusal(caching.here, **ZOE)[0] is NO_SERVERS
+        assert told(login, msv1_0.ClearCachedCredentials()) is Status.STATUS_SUCCESS
+        assert told(login, msv1_0.CacheLookup("zoe", ELSEWHERE)) is Status.STATUS_NO_SUCH_USER
+        failure = refused_logon(
+            login, logon_type=LogonType.INTERACTIVE, username="zoe", domain=ELSEWHERE, password=PASSWORD
+        )
+        assert failure.status is NO_SERVERS
+
+
+def test_logons_over_the_network_are_not_cached(caching: Two) -> None:
+    with trusted(caching.here) as login:
+        for kind in (LogonType.NETWORK, LogonType.NETWORK_CLEARTEXT):
+            logon(login, kind, "zoe", ELSEWHERE).close()
+        met(caching.here, **ZOE)
+        assert told(login, msv1_0.CacheLookup("zoe", ELSEWHERE)) is Status.STATUS_NO_SUCH_USER
+
+
+def test_the_oldest_goes(caching: Two) -> None:
+    """As many as `cached_logons` says, and what is kept is the last password."""
+    for name in ("yan", "xi"):
+        caching.there.add_user(name, password=PASSWORD)
+    with trusted(caching.here) as login:
+        for name in ("zoe", "yan", "xi"):
+            logon(login, LogonType.INTERACTIVE, name, ELSEWHERE).close()
+        found = [told(login, msv1_0.CacheLookup(name, ELSEWHERE)) for name in ("zoe", "yan", "xi")]
+        assert found == [Status.STATUS_NO_SUCH_USER, Status.STATUS_SUCCESS, Status.STATUS_SUCCESS]
+        with logon(login, LogonType.INTERACTIVE, "xi", ELSEWHERE) as made:
+            assert told(login, msv1_0.ChangeCachedPassword(ELSEWHERE, "xi", WRONG, made.luid)) is Status.STATUS_SUCCESS
+        caching.part()
+        logon(login, LogonType.INTERACTIVE, "xi", ELSEWHERE, WRONG).close()
+        failure = refused_logon(
+            login, logon_type=LogonType.INTERACTIVE, username="xi", domain=ELSEWHERE, password=PASSWORD
+        )
+        assert failure.status is FAILED
