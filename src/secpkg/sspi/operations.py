@@ -181,10 +181,13 @@ async def open_backend(
             raise SecurityError(Status.SEC_E_NO_CREDENTIALS, reason="logon_session_of_event_loop")
         connection, token = session.connection, session.token
     else:
-        connection, token = await connections.shared(authority), 0
+        connection, token, session = await connections.shared(authority), 0, None
     try:
         return WorkerBackend.of(await connection.package(package, token))
     except SecurityError as error:
+        if session is None and error.reason == "authority_unreachable" and connection.link.closed:
+            # Kept from an earlier use, and the authority was started again since: the same address, once more.
+            return WorkerBackend.of(await (await connections.shared(authority)).package(package))
         if error.reason != "no_such_package":
             raise
         reply = await connection.ask(schema.ListPackages(next_id()))
