@@ -1,6 +1,6 @@
 """R244, R245: accounts of another authority, over mutual TLS; and what is done while it cannot be reached.
 
-Alice is of EXAMPLE; zoe is of OTHER, and is seen by EXAMPLE only through it.
+Alice is of EXAMPLE, and zoe of OTHER (`two`).
 """
 
 from __future__ import annotations
@@ -13,56 +13,15 @@ import msgspec
 import pytest
 from tests.packages_ntlm.callers import asked, lm20, logon, no_credentials, refused_logon, told, trusted
 from tests.packages_ntlm.test_logon import responses
-from tests.packages_ntlm.world import DENIED, DOMAIN, PASSWORD, WRONG, lab_with, met, pair, reason_of, records, refusal
-from tests.runtime.certificates import Ca
+from tests.packages_ntlm.two import ELSEWHERE, Two
+from tests.packages_ntlm.world import DENIED, DOMAIN, PASSWORD, WRONG, met, pair, reason_of, records, refusal
 
-from secpkg.authority.policy import Policy
 from secpkg.contract import LogonType, Status, msv1_0
-from secpkg.runtime.config import PassthroughConfig, PassthroughDomain
-from secpkg.runtime.passthrough import EmbeddedPassthrough
 from secpkg.testing import LabAuthority, Pair
 
-ELSEWHERE = "OTHER"
 FAILED, NO_SERVERS = Status.STATUS_LOGON_FAILURE, Status.STATUS_NO_LOGON_SERVERS
 CHALLENGE = bytes(range(8))
 PEOPLE = (LogonType.INTERACTIVE, LogonType.UNLOCK, LogonType.BATCH, LogonType.SERVICE)
-
-
-class Two:
-    """EXAMPLE, which asks, and OTHER, which is asked; ``part`` takes OTHER away."""
-
-    def __init__(self, directory: Path, *, cached: int = 0) -> None:
-        ca = Ca(directory)
-        self.there = lab_with(domain=ELSEWHERE)
-        self.there.add_user("zoe", password=PASSWORD, groups=("keepers",))
-        foreign = Policy(allow_foreign_principals=True)
-        self.here = lab_with({"cached_logons": cached}, policy=foreign)
-        self._answering = self._joined(self.there, ca, "other", DOMAIN, "127.0.0.1:1", "127.0.0.1:0")
-        assert self._answering.address is not None
-        host, port = self._answering.address
-        self._joined(self.here, ca, "example", ELSEWHERE, f"{host}:{port}", "")
-
-    def _joined(
-        self, lab: LabAuthority, ca: Ca, name: str, domain: str, address: str, listen: str
-    ) -> EmbeddedPassthrough:
-        certificate, key = ca.issue(f"{name}.test")
-        config = PassthroughConfig(
-            certificate=certificate,
-            key=key,
-            authorities=str(ca.path),
-            domains={domain: PassthroughDomain(address=address, name=f"{domain.lower()}.test")},
-            listen=listen,
-            handshake_limit=10.0,
-            call_limit=10.0,
-        )
-        return lab.embedded.use_passthrough(config)
-
-    def part(self) -> None:
-        self._answering.close()
-
-    def close(self) -> None:
-        self.here.close()
-        self.there.close()
 
 
 @pytest.fixture
