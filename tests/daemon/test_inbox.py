@@ -1,4 +1,4 @@
-"""The inbox of a daemon: it is there without anybody's doing, takes the operator's settings, and outlives its faults."""
+"""The inbox of a daemon: there without anybody's doing, under the operator's settings, and alive after its faults."""
 
 from __future__ import annotations
 
