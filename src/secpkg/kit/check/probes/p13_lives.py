@@ -185,14 +185,14 @@ def credentials(subject: Subject) -> Iterator[Finding]:
             one.close()
 
         freed = bench.watch.count("free_credentials_handle")
-        number = 20
+        number = 10 if subject.quick else 20
         for _ in range(number):
             round_trip()
         if bench.lab is not None and "free_credentials_handle" in bench.table:
             count = bench.watch.count("free_credentials_handle") - freed
             if count != number:
                 faults.append(f"{number} credentials, and {count} were freed")
-        each = growth(bench, lambda: _times(20, round_trip), 20)
+        each = growth(bench, lambda: _times(number, round_trip), number)
         if each > _GROWTH:
             faults.append(f"each credentials handle leaves {each:.1f} blocks of memory behind")
         yield judged("K12", faults, f"{number} credentials came and went")
