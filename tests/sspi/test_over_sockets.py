@@ -16,7 +16,7 @@ from tests.sspi.fakes import FakeAuthority, FakeChannel
 
 import secpkg
 from secpkg import aio
-from secpkg.contract.flags import LogonType
+from secpkg.contract.flags import CredentialUse, LogonType
 from secpkg.contract.status import SecurityError, Status
 from secpkg.ipc import client, connection, packet, peer, schema
 from secpkg.ipc.errors import ChannelError
@@ -193,3 +193,50 @@ def test_another_protocol_version_is_refused(server: SocketServer) -> None:
     server.version += 1
     with pytest.raises(SecurityError, match="protocol_version"):
         client.link(server.address)
+
+
+def _handles(authority: FakeAuthority) -> tuple[set[int], int]:
+    """The credentials that legs came with, and how many of those acquired were not freed."""
+    used = {message.credential for message in authority.seen if isinstance(message, schema.AcceptContext)}
+    acquired = sum(isinstance(message, schema.AcquireCredentials) for message in authority.seen)
+    return used, acquired - sum(isinstance(message, schema.FreeCredentials) for message in authority.seen)
+
+
+def test_contexts_that_begin_at_once_on_a_loop_have_one_credential(server: SocketServer) -> None:
+    """All of them find no handle yet, and all but one come too late with theirs: every leg is of one handle."""
+
+    async def main() -> None:
+        inbound = aio.Credential("Tiny", CredentialUse.INBOUND, authority=server.address)
+        servers = [aio.Server("Tiny", credential=inbound) for _ in range(20)]
+        await asyncio.gather(*(one.step(b"1") for one in servers))
+        await asyncio.gather(*(one.step(b"3") for one in servers))
+        assert all(one.complete for one in servers)
+        for one in servers:
+            await one.close()
+        used, left = _handles(server.authority)
+        assert (len(used), left) == (1, 1)
+        await inbound.close()
+
+    asyncio.run(main())
+
+
+def test_contexts_that_begin_at_once_in_threads_have_one_credential(server: SocketServer) -> None:
+    inbound = secpkg.Credential("Tiny", CredentialUse.INBOUND, authority=server.address)
+    servers = [secpkg.Server("Tiny", credential=inbound) for _ in range(8)]
+    together = threading.Barrier(len(servers))
+
+    def begin(one: secpkg.Server) -> None:
+        together.wait(30)
+        one.step(b"1")
+
+    threads = [threading.Thread(target=begin, args=(one,)) for one in servers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    for one in servers:
+        one.step(b"3")
+        one.close()
+    used, left = _handles(server.authority)
+    assert (len(used), left) == (1, 1)
+    inbound.close()

@@ -101,6 +101,10 @@ class Connection:
         except ChannelError as error:
             raise authority_error(error) from error
         opened = OpenedPackage(self, *pair)
+        quicker = self.opened.get((name, token))
+        if quicker is not None and not quicker.channel.closed:  # another task or thread: one channel is enough
+            opened.channel.close()
+            return quicker
         self.opened[name, token] = opened
         return opened
 

@@ -6,6 +6,7 @@ no other process (sealing, signing) is the same for all of them.
 
 from __future__ import annotations
 
+import threading
 from typing import Final
 
 from secpkg.contract.flags import AscRet, Capability, CredentialUse, IscReq, IscRet
@@ -47,6 +48,10 @@ _MESSAGES: Final = ("encrypt", "decrypt", "sign", "verify")
 _COMPLETE_NEEDED: Final = (Status.SEC_I_COMPLETE_NEEDED, Status.SEC_I_COMPLETE_AND_CONTINUE)
 
 
+_FIRST: Final = threading.Lock()
+"""Held while a credential's handle is noted: contexts that begin at once, in tasks or threads, have one handle."""
+
+
 class CredentialSource:
     """Where a credential comes from; acquired when it is first needed."""
 
@@ -73,7 +78,13 @@ class CredentialSource:
             raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="credential_freed")
         if self._handle is None:
             backend = await operations.open_backend(self._connections, self._package, self._authority, self._session)
-            self._handle = await self._acquire(backend)
+            acquired = await self._acquire(backend)
+            with _FIRST:
+                if self._handle is None and not self._closed:
+                    self._handle = acquired
+            if self._handle is not acquired:  # another first step was quicker, or the end was
+                await operations.free(acquired)
+                return await self._open()
         return self._handle
 
     async def _acquire(self, backend: Backend) -> CredentialHandle:
