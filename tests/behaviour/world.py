@@ -131,7 +131,7 @@ class Place:
 @contextlib.contextmanager
 def embedded(modules: Path) -> Iterator[Place]:
     """An authority in this process, accounts in memory."""
-    with LabAuthority(domain="EXAMPLE", modules=["hello"]) as lab:
+    with LabAuthority(domain="EXAMPLE", modules=["hello", "ntlm"]) as lab:
         place = Place(lab, modules)
         yield place
         place.operator.close()
@@ -181,8 +181,8 @@ class World:
             named.setdefault("password", PASSWORD)
         return self._keep(secpkg.Client(package, username=username, authority=self.place.authority, **named))
 
-    def default_client(self, **named: Any) -> Any:
-        return self._keep(secpkg.Client("Hello", **named))
+    def default_client(self, package: str = "Hello", **named: Any) -> Any:
+        return self._keep(secpkg.Client(package, **named))
 
     def client_of(self, credential: Any, **named: Any) -> Any:
         return self._keep(secpkg.Client("Hello", credential=credential, **named))
@@ -291,8 +291,8 @@ class AsyncWorld(World):
             named.setdefault("password", PASSWORD)
         return self._entered(aio.Client, package, username=username, authority=self.place.authority, **named)
 
-    def default_client(self, **named: Any) -> Any:
-        return self._entered(aio.Client, "Hello", **named)
+    def default_client(self, package: str = "Hello", **named: Any) -> Any:
+        return self._entered(aio.Client, package, **named)
 
     def client_of(self, credential: Any, **named: Any) -> Any:
         return self._entered(aio.Client, "Hello", credential=credential, **named)
