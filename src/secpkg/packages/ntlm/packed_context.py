@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from itertools import accumulate
 from typing import ClassVar
 
 from secpkg.contract.status import SecurityError, Status
@@ -12,7 +13,8 @@ VERSION = 1
 INITIATOR, ACCEPTOR = 1, 2
 _HEAD = struct.Struct("<BBQIdd16s4H")
 _MAX_TEXT = 4096
-# version, role, attributes, negotiate flags, start, expiry, exported session key, lengths of the four texts; the texts
+# version, role, attributes, negotiate flags, start, expiry, exported session key, characters of the four texts; the
+# texts, one after the other
 
 
 class PackedContext(Value, frozen=True):
@@ -38,30 +40,27 @@ class PackedContext(Value, frozen=True):
 
     def pack(self) -> bytes:
         """SEC_E_CANNOT_PACK for names that are too long."""
-        texts = [text.encode("utf-8", "surrogatepass") for text in self._texts()]
-        if len(self.exported_session_key) != 16 or max(map(len, texts)) > _MAX_TEXT:
+        lengths = (len(self.client), len(self.server), len(self.target), len(self.workstation))
+        if len(self.exported_session_key) != 16 or max(lengths) > _MAX_TEXT:
             raise SecurityError(Status.SEC_E_CANNOT_PACK, reason="packed_context_does_not_fit")
         role = INITIATOR if self.initiator else ACCEPTOR
         head = _HEAD.pack(
             VERSION, role, self.attributes, self.negotiated, self.start, self.expiry, self.exported_session_key,
-            *map(len, texts),
+            *lengths,
         )  # fmt: skip
-        return b"".join((head, *texts))
-
-    def _texts(self) -> tuple[str, str, str, str]:
-        return self.client, self.server, self.target, self.workstation
+        texts = f"{self.client}{self.server}{self.target}{self.workstation}"
+        return head + texts.encode("utf-8", "surrogatepass")
 
     @classmethod
     def unpack(cls, data: bytes) -> PackedContext:
         """Accepts what `pack` made and nothing else: SEC_E_INVALID_TOKEN."""
         try:
             version, role, attributes, negotiated, start, expiry, key, *lengths = _HEAD.unpack_from(data)
-            texts, at = [], _HEAD.size
-            for length in lengths:
-                texts.append(str(data[at : at + length], "utf-8", "surrogatepass"))
-                at += length
+            text = str(data[_HEAD.size :], "utf-8", "surrogatepass")
+            server, target, workstation, end = accumulate(lengths)
             # NaN compares unequal to everything, so it is refused here too.
-            if version == VERSION and role in (INITIATOR, ACCEPTOR) and start <= expiry and at == len(data):
+            if version == VERSION and role in (INITIATOR, ACCEPTOR) and start <= expiry and end == len(text):
+                texts = text[:server], text[server:target], text[target:workstation], text[workstation:]
                 return cls(role == INITIATOR, attributes, negotiated, start, expiry, key, *texts)
         except (struct.error, UnicodeDecodeError):
             pass

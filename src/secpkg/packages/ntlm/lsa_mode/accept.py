@@ -135,7 +135,7 @@ class AcceptHalf(PassthroughHalf):
         judgement = self._judge(presented, request)
         if judgement is not None and judgement.status.is_error:
             return Refused(judgement.status, b"", judgement.result.native)
-        now, channel = ntlm.filetime(call.now), self._channel()
+        now, channel = ntlm.filetime(call.now), self.channel
         why = ""
         try:
             if self.is_ours(presented.domain):
@@ -152,9 +152,6 @@ class AcceptHalf(PassthroughHalf):
             return Verified(done, auth)
         report = judgement.result.native if judgement.result & ChannelBindingsResult.NOTVALID else ""
         return Verified(done, auth, report)
-
-    def _channel(self) -> ntlm.Channel:
-        return ntlm.Channel(names=frozenset(self.settings.service_names))
 
     def _judge(self, presented: ntlm.Presented, request: ContextRequest) -> Judgement | None:
         """What becomes of the client's channel bindings; None where they are not looked at (`Bindings`)."""

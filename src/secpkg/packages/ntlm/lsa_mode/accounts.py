@@ -17,7 +17,7 @@ from secpkg.contract.lsa_mode.functions import LsaFunctions
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import AuthData, PackageParameters
 from secpkg.packages.ntlm.lsa_mode.settings import Settings
-from secpkg.protocols.ntlm import Credential, Rejected, decoy_nt_hash, nt_hash
+from secpkg.protocols.ntlm import Channel, Credential, Rejected, decoy_nt_hash, nt_hash
 
 WRONG_PASSWORD = "wrong_password"
 PRIMARY = b"Primary"
@@ -66,6 +66,7 @@ class Accounts:
         domain = parameters.domain_name
         self.machine = self.settings.machine
         self.acceptor = self.settings.acceptor(domain)
+        self.channel = Channel(names=frozenset(self.settings.service_names))
         self._ours = frozenset(("", ".", domain.casefold(), self.machine.casefold()))
 
     def is_ours(self, domain: str) -> bool:
