@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 import pytest
 from tests.http import talk
 from tests.http.asgi_site import Site, run
 from tests.http.talk import SCHEME, SCHEMES, ask, authenticate, following, opening
 
-from secpkg.http import Connection, Limits
+from secpkg.http import Connection, Limits, handshakes
 from secpkg.http.asgi import Authenticated
 from secpkg.testing import FrozenClock, LabAuthority
 
@@ -168,6 +171,96 @@ def test_head_and_options(lab: LabAuthority, site: Site) -> None:
         assert (head.status, head.body) == (401, b"") and int(head.all("Content-Length")[0]) > 0
         assert (await ask(app, method="OPTIONS")).status == 401
         assert site.seen == []
+        await app.close()
+
+    run(body())
+
+
+def test_a_suspect_address_waits_in_line_and_nobody_else_does(
+    lab: LabAuthority, site: Site, clock: FrozenClock
+) -> None:
+    """One refused proof puts its address in the line, whose legs are made one by one; others pass it."""
+
+    async def body() -> None:
+        app = Authenticated(site, schemes=SCHEMES, authority=lab, clock=clock)
+        assert (await authenticate(app, lab, password="wrong", connection=Connection()))[-1].status == 401
+        step, under_way, together = app._leg, 0, 0
+        serving, hold = asyncio.Event(), asyncio.Event()
+
+        async def held(leg: Any) -> Any:
+            nonlocal under_way, together
+            under_way += 1
+            together = max(together, under_way)
+            if leg.slot.origin == "192.0.2.7":
+                serving.set()
+                await hold.wait()
+            under_way -= 1
+            return await step(leg)
+
+        app._leg = held  # type: ignore[method-assign]
+        with talk.first(lab) as client:
+            hello = opening(client)
+        waiting = [asyncio.create_task(ask(app, hello, connection=Connection())) for _ in range(5)]
+        await serving.wait()
+        replies = await authenticate(app, lab, connection=Connection(), client=("192.0.2.8", 1))
+        assert replies[-1].status == 200 and together == 2, "it passed the one that is being served"
+        hold.set()
+        assert [reply.status for reply in await asyncio.gather(*waiting)] == [401] * 5
+        assert together == 2 and app.handshakes.half_open == 5
+        clock.advance(60)
+        async with app._line:
+            assert (await ask(app, hello, connection=Connection())).status == 401, "it is suspect no more"
+        await app.close()
+
+    run(body())
+
+
+def test_who_leaves_the_line_is_served_no_more(lab: LabAuthority, site: Site) -> None:
+    """A leg whose connection ended or whose request was cancelled while it waited is not made."""
+
+    async def body() -> None:
+        app = Authenticated(site, schemes=SCHEMES, authority=lab, clock=lab.clock)
+        assert (await authenticate(app, lab, password="wrong", connection=Connection()))[-1].status == 401
+        with talk.first(lab) as client:
+            hello = opening(client)
+        made: list[object] = []
+        step = app._leg
+
+        async def counted(leg: Any) -> Any:
+            made.append(leg)
+            return await step(leg)
+
+        app._leg = counted  # type: ignore[method-assign]
+        gone, other = Connection(), Connection()
+        async with app._line:
+            left = asyncio.create_task(ask(app, hello, connection=gone))
+            cancelled = asyncio.create_task(ask(app, hello, connection=other))
+            await asyncio.sleep(0)
+            assert app.handshakes.half_open == 2 and not left.done() and not cancelled.done()
+            gone.close()
+            cancelled.cancel()
+            assert (await ask(app, client=("192.0.2.8", 1))).status == 401
+        assert (await left).status == 401
+        assert cancelled.done() or await asyncio.wait([cancelled])
+        assert made == [] and app.handshakes.half_open == 0 and not app.handshakes.orphans
+        await app.close()
+
+    run(body())
+
+
+def test_suspects_are_forgotten_in_the_order_in_which_they_came(
+    lab: LabAuthority, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handshakes, "MAX_SUSPECTS", 2)
+
+    async def body() -> None:
+        app = Authenticated(site, schemes=SCHEMES, authority=lab, clock=lab.clock)
+        for last in (7, 8, 7, 9):
+            address = (f"192.0.2.{last}", 1)
+            await authenticate(
+                app, lab, user=f"nobody{last}", password="wrong", connection=Connection(), client=address
+            )
+        assert list(app.handshakes._suspects) == ["192.0.2.7", "192.0.2.9"]
         await app.close()
 
     run(body())

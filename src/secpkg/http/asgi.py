@@ -5,6 +5,10 @@
 Several legs are several requests of one connection; the legs and their bodies never reach the application. The user is
 in ``scope["secpkg"]`` (`AsyncIdentity`); what tells connections apart: `secpkg.http.connection`. Every method has to
 authenticate, OPTIONS too: a browser's preflight carries no credentials, so what answers those stands in front.
+
+A flood of wrong passwords must not cost the others: legs of an address from which a proof was refused lately are made
+one after the other, with a rest after each that is as long as it took. So all such addresses together have at most half
+of the time, whatever they send, and nobody is locked out: a good client behind the same address waits in the same line.
 """
 
 from __future__ import annotations
@@ -29,6 +33,9 @@ Message = MutableMapping[str, object]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_MAX_REST: Final = 1.0
+"""Seconds: a package that hangs must not make the next one wait for as long again."""
 
 _Headers = list[tuple[bytes, bytes]]
 
@@ -70,6 +77,8 @@ class Authenticated:
         self._impersonate = impersonate
         self._limits: Final = Limits() if limits is None else limits
         self._credentials: dict[str, aio.Credential] = {}
+        self._line = asyncio.Lock()
+        self._rest = 0.0
         self.handshakes: Final[Handshakes[aio.Server, AsyncIdentity]] = Handshakes(
             schemes, optional=optional, limits=self._limits, clock=clock
         )
@@ -121,7 +130,7 @@ class Authenticated:
             await self._pass(scope, receive, send, verdict.identity, None)
             return
         if isinstance(verdict, Leg):
-            made = await self._leg(verdict)
+            made = await (self._in_line(verdict) if self.handshakes.suspect(verdict) else self._leg(verdict))
             if not isinstance(made, Answer):
                 identity, kept, token = made
                 challenge = framing.header(verdict.slot.scheme, token) if token else None
@@ -133,6 +142,22 @@ class Authenticated:
                 return
             verdict = made
         await self._answer(scope, receive, send, request, verdict)
+
+    async def _in_line(self, leg: Leg[aio.Server, AsyncIdentity]) -> Answer | tuple[AsyncIdentity, bool, bytes | None]:
+        """The leg of a suspect address, when it is its turn."""
+        try:
+            async with self._line:
+                await asyncio.sleep(self._rest)
+                if leg.slot.gone:
+                    return self.handshakes.continued(leg, None)
+                begun = time.monotonic()
+                try:
+                    return await self._leg(leg)
+                finally:
+                    self._rest = min(time.monotonic() - begun, _MAX_REST)
+        except BaseException:
+            self.handshakes.abandon(leg)
+            raise
 
     async def _leg(self, leg: Leg[aio.Server, AsyncIdentity]) -> Answer | tuple[AsyncIdentity, bool, bytes | None]:
         slot = leg.slot

@@ -42,6 +42,9 @@ _OURS: Final = frozenset(
 )
 """Not the client's fault: 503."""
 
+MAX_SUSPECTS: Final = 65536
+"""Addresses that are remembered as suspect; beyond them the one that was refused longest ago is forgotten."""
+
 _Key = weakref.ref[object] | Address
 
 
@@ -117,6 +120,7 @@ class Handshakes(Generic[C, W]):
         self._slots: dict[_Key, Slot[C, W]] = {}
         self._half_open: dict[Slot[C, W], None] = {}  # in the order of their deadlines
         self._by_origin: Counter[str] = Counter()
+        self._suspects: dict[str, float] = {}  # until when, in the order of the last refusals
         self._ended: deque[_Key] = deque()
         self._connections: weakref.WeakSet[Connection] = weakref.WeakSet()
         self._told = False
@@ -220,7 +224,12 @@ class Handshakes(Generic[C, W]):
         self._drop(leg.slot)
         if status in _OURS:
             return self._busy(status.native)
+        self._suspect(leg.slot.origin)
         return self._challenge(status.native, (leg.slot.scheme, token) if token else None)
+
+    def suspect(self, leg: Leg[C, W]) -> bool:
+        """Whether a proof from this address was refused lately."""
+        return self._suspects.get(leg.slot.origin, 0.0) > self._clock()
 
     def abandon(self, leg: Leg[C, W]) -> None:
         """The leg was not finished (cancelled): its context can only be closed."""
@@ -284,6 +293,14 @@ class Handshakes(Generic[C, W]):
     @staticmethod
     def _origin(request: Request) -> str:
         return "" if request.address is None else prefix(request.address.client)
+
+    def _suspect(self, origin: str) -> None:
+        if not origin:
+            return
+        self._suspects.pop(origin, None)
+        self._suspects[origin] = self._clock() + self._limits.suspect_seconds
+        if len(self._suspects) > MAX_SUSPECTS:
+            del self._suspects[next(iter(self._suspects))]
 
     def _sweep(self, now: float) -> None:
         while self._ended:

@@ -18,6 +18,8 @@ class Limits(msgspec.Struct, frozen=True):
     """Tokens of a client in one handshake."""
     header: int = 64 * 1024
     """An Authorization header. The server in front has a limit of its own, often a smaller one."""
+    suspect_seconds: float = 60.0
+    """After a refused proof its address is suspect for so long, and served after the others (`secpkg.http.asgi`)."""
     body: int = 256 * 1024
     """The body of a request that is answered with 401 is read and thrown away up to here, since the next request comes
     after it; a longer one costs the client its connection.
