@@ -6,7 +6,6 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final, cast
 
 import msgspec
@@ -186,16 +185,6 @@ def handshaker(address: str, domain: str, user: str, password: str) -> Run:
         return each
 
     return run
-
-
-def guesser(port: str, certificate: str) -> Run:
-    """Guesses passwords at a `bench.site`."""
-    from bench.authority import DOMAIN
-    from bench.http import Service
-    from bench.http import guesser as guessing
-    from secpkg.testing import LabAuthority
-
-    return guessing(Service(int(port), Path(certificate), LabAuthority(domain=DOMAIN, modules=["ntlm"])))
 
 
 def main(role: str, *arguments: str) -> None:

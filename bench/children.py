@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -43,12 +42,6 @@ class Child:
         assert self._process.stdin is not None
         self._process.stdin.write(msgspec.json.encode(count) + b"\n")
         self._process.stdin.flush()
-
-    @property
-    def busy(self) -> bool:
-        """Whether it has not come to the end yet."""
-        assert self._process.stdout is not None
-        return not select.select([self._process.stdout], [], [], 0)[0]
 
     def answer(self) -> Span:
         """Wait for the end of what it was told."""
