@@ -13,13 +13,14 @@ from bench.authority import Authority
 from bench.calls import Calls
 from bench.figures import Figure, Group, machine, progress, table
 from bench.handshakes import Handshakes
+from bench.http import Http
 from bench.kit import Kit
 from bench.ntlm import Ntlm
 from bench.scale import Scale
 from bench.sealing import Sealing
 from bench.startup import StartUp
 
-GROUPS = ("calls", "handshakes", "sealing", "ntlm", "startup", "scale", "kit")
+GROUPS = ("calls", "handshakes", "sealing", "ntlm", "http", "startup", "scale", "kit")
 
 
 def measure(groups: list[Group], rounds: int) -> list[tuple[str, list[Figure]]]:
@@ -53,6 +54,7 @@ def main() -> int:
             "handshakes": lambda: Handshakes(authority, stack, 60 if quick else 200),
             "sealing": lambda: Sealing(stack, 0.02 if quick else 0.1),
             "ntlm": lambda: Ntlm(authority, stack, 60 if quick else 200),
+            "http": lambda: Http(stack, 200 if quick else 1_000, 1_000 if quick else 10_000, 20 if quick else 100),
             "startup": StartUp,
             "scale": lambda: Scale(stack, (10, 1_000) if quick else (10, 1_000, 10_000), 50 if quick else 300),
             "kit": lambda: Kit(quick=quick),

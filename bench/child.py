@@ -187,6 +187,14 @@ def handshaker(address: str, domain: str, user: str, password: str) -> Run:
     return run
 
 
+def http_example(descriptor: str, address: str, certificate: str, key: str) -> Run:
+    """The HTTP example on a listening socket, until this process ends."""
+    from bench.http_child import serve
+
+    serve(int(descriptor), address, certificate, key)
+    return lambda _count: []
+
+
 def main(role: str, *arguments: str) -> None:
     """Serve commands until there are no more."""
     run = cast(Callable[..., Run], globals()[role])(*arguments)

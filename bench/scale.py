@@ -18,7 +18,7 @@ from secpkg.testing import LabAuthority
 _PAGE: Final = resource.getpagesize()
 
 
-def _resident(pid: int) -> int:
+def resident(pid: int) -> int:
     """Bytes; also of a process that keeps its memory to itself."""
     with open(f"/proc/{pid}/statm") as file:
         return int(file.read().split()[1]) * _PAGE
@@ -63,7 +63,7 @@ class Scale:
             contexts: list[Client | Server] = []
             pids = (worker, authority) if pair is self._daemon else (os.getpid(),)
             self._each(pair)
-            memory, descriptors = [_resident(pid) for pid in pids], [_descriptors(pid) for pid in pids]
+            memory, descriptors = [resident(pid) for pid in pids], [_descriptors(pid) for pid in pids]
             first = 0.0
             for step in self._steps:
                 progress(f"{step} open contexts, {name}")
@@ -75,7 +75,7 @@ class Scale:
                     first = each
                 elif step == self._steps[-1]:
                     yield at_most(f"{name}: beside {step}, to beside {self._steps[0]}", each / first, "×", 1.5)
-            grown = [_resident(pid) - before for pid, before in zip(pids, memory, strict=True)]
+            grown = [resident(pid) - before for pid, before in zip(pids, memory, strict=True)]
             more = [
                 now - before
                 for now, before in zip(map(_descriptors, pids), descriptors, strict=True)
