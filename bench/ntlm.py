@@ -23,7 +23,7 @@ from secpkg.testing import LabAuthority
 
 PACKAGE: Final = "NTLM"
 TARGET: Final = "HTTP/server.example.com"
-LIBRARIES: Final = ("pyspnego", "gss-ntlmssp", "WinPR")
+LIBRARIES: Final = ("pyspnego", "gss-ntlmssp", "WinPR", "samba.gensec")
 SIZES: Final = ((64, "64 B"), (1024, "1 KiB"), (65_536, "64 KiB"))
 _SEAL_BUDGETS: Final = {("WinPR", 64): 1.0, ("pyspnego", 64): 3.0, ("WinPR", 1024): 1.0}
 _MICROSECONDS: Final = 1e6

@@ -28,9 +28,25 @@ NEEDS: Final = {
         ("python3-gssapi", "/usr/lib/python3/dist-packages/gssapi/__init__.py"),
     ),
     "WinPR": (("libwinpr2-2", "/usr/lib/*/libwinpr2.so.2"),),
+    "samba.gensec": (
+        ("python3-samba", "/usr/lib/python3/dist-packages/samba/gensec.*.so"),
+        ("samba", "/usr/sbin/samba"),
+        ("samba-ad-provision", "/usr/share/samba/setup/provision.ldif"),
+        ("samba-dsdb-modules", "/usr/lib/*/samba/ldb/samldb.so"),
+    ),
     "ntlm_auth": (("winbind", "ntlm_auth"),),
 }
 """Contender → Debian packages, and what shows that each is there."""
+
+
+_MODULES: Final = {
+    "pyspnego": (sys.executable, "pyspnego"),
+    "gss-ntlmssp": (DEBIAN_PYTHON, "gss"),
+    "WinPR": (sys.executable, "winpr"),
+    "samba.gensec": (DEBIAN_PYTHON, "samba"),
+}
+_ADMINISTRATOR: Final = ("Administrator", "Correct-horse-7")
+"""Of a new domain of Samba's, whose passwords have to be of many kinds."""
 
 
 def missing(name: str) -> str:
@@ -43,9 +59,10 @@ class Stranger:
     """``peer.py`` with one library: ``handshake`` and ``seal SIZE``, so many times, in seconds each."""
 
     def __init__(self, name: str, folder: Path) -> None:
-        python, module = (DEBIAN_PYTHON, "gss") if name == "gss-ntlmssp" else (sys.executable, name.lower())
+        python, module = _MODULES[name]
+        who = _ADMINISTRATOR if name == "samba.gensec" else (USER, PASSWORD)
         self._process = subprocess.Popen(
-            [python, "-B", HERE / "peer.py", module, DOMAIN, USER, PASSWORD],
+            [python, "-B", HERE / "peer.py", module, DOMAIN, *who],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={"PATH": os.defpath, "LANG": "C.UTF-8", **_environment(name, folder)},
@@ -73,6 +90,9 @@ def _environment(name: str, folder: Path) -> dict[str, str]:
         return {"HOME": os.fspath(folder), "WLOG_LEVEL": "OFF"}
     if name == "pyspnego":
         return {"NTLM_USER_FILE": os.fspath(accounts)}
+    if name == "samba.gensec":
+        _provision(folder)
+        return {"SMB_CONF_PATH": os.fspath(folder / "etc" / "smb.conf")}
     (library,) = glob(GSS_LIBRARY)
     mechanisms = folder / "mechanisms.conf"  # this process alone sees it, and nothing of the machine's own
     mechanisms.write_text(f"gssntlmssp_v1\t1.3.6.1.4.1.311.2.2.10\t{library}\n")
@@ -83,6 +103,20 @@ def _environment(name: str, folder: Path) -> dict[str, str]:
         "NETBIOS_COMPUTER_NAME": "STRANGER",
         "NETBIOS_DOMAIN_NAME": DOMAIN,
     }
+
+
+def _provision(folder: Path) -> None:
+    """A domain of Samba's; no daemon."""
+    options = {
+        "targetdir": folder,
+        "realm": f"{DOMAIN}.EXAMPLE",
+        "domain": DOMAIN,
+        "adminpass": _ADMINISTRATOR[1],
+        "server-role": "dc",
+        "dns-backend": "NONE",
+    }
+    program = ["samba-tool", "domain", "provision", *(f"--{name}={value}" for name, value in options.items())]
+    subprocess.run(program, check=True, capture_output=True)
 
 
 class NtlmAuth:
