@@ -10,17 +10,17 @@ import threading
 
 import uvicorn
 
-from secpkg_http_service.__main__ import configuration
+from secpkg_http_service.__main__ import configuration, parsed
 
 
 def serve(descriptor: int, address: str, certificate: str, key: str) -> None:
     """Begin; it ends with the process."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 8192)), hard))
-    config = configuration(
-        ["--certificate", certificate, "--key", key, "--scheme", "NTLM=NTLM", "--authority", address]
-    )  # fmt: skip
-    logging.getLogger("uvicorn.access").handlers.clear()  # standard output is the benchmark's
+    line = ["--certificate", certificate, "--key", key, "--scheme", "NTLM=NTLM", "--authority", address]
+    config = configuration(parsed(line))
+    for name in ("uvicorn.access", "uvicorn.error"):  # a log on a terminal is no service's work
+        logging.getLogger(name).setLevel(logging.WARNING)
     server = uvicorn.Server(config)
     listener = socket.socket(fileno=descriptor)
     threading.Thread(target=lambda: asyncio.run(server.serve([listener])), daemon=True).start()

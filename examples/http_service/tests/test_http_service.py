@@ -14,7 +14,7 @@ import pytest
 from secpkg import Client
 from secpkg.http import bindings, framing
 from secpkg.testing import LabAuthority
-from secpkg_http_service.__main__ import configuration
+from secpkg_http_service.__main__ import configuration, parsed
 from secpkg_http_service.certificate import make
 from secpkg_http_service.page import application
 
@@ -60,9 +60,9 @@ def test_the_page_says_who_you_are_and_to_nobody_else(pem: Path) -> None:
 
 def test_the_command_line(pem: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tls = ["--certificate", str(pem), "--key", str(pem.with_name("key.pem"))]
-    config = configuration([*tls, "--scheme", "NTLM=NTLM", "--scheme", "X-Hello=Hello", "--port", "1"])
+    config = configuration(parsed([*tls, "--scheme", "NTLM=NTLM", "--scheme", "X-Hello=Hello", "--port", "1"]))
     assert (config.port, config.proxy_headers) == (1, False)
     for wrong, told in ((["--scheme", "NTLM"], "HTTP_SCHEME=PACKAGE"), (["--bindings", "always"], "when-supported")):
         with pytest.raises(SystemExit):
-            configuration([*tls, "--scheme", "NTLM=NTLM", *wrong])
+            parsed([*tls, "--scheme", "NTLM=NTLM", *wrong])
         assert told in capsys.readouterr().err
