@@ -21,6 +21,7 @@ from tests.packages_ntlm.world import (
     presented,
     records,
     refusal,
+    refused,
 )
 
 from secpkg.contract import AscReq, AscRet, ImpersonationLevel, IscReq, IscRet, SecurityError, Status
@@ -222,6 +223,24 @@ def test_the_clients_clock(settings: dict[str, int], skew: float, outcome: str) 
         writer, when = Writer(), lab.clock() + skew
         expected = (DENIED, outcome) if outcome else (Status.SEC_E_OK, "")
         assert presented(lab, writer, lambda challenge: writer.answer(challenge, when=when)) == expected
+
+
+def test_every_byte_of_the_answer_counts(lab: LabAuthority) -> None:
+    """One bit of each is turned: names, responses, flags, version, key, MIC; nobody is let in, nobody learns more."""
+    with pair(lab) as ends:
+        ends.step()
+        ends.step()
+        size = len(ends.step() or b"")
+    statuses = set()
+    for at in range(size):
+        with pair(lab) as ends:
+            for _ in range(3):
+                ends.step()
+            bent = bytearray(ends.tokens[-1])
+            bent[at] ^= 1 << at % 8
+            statuses.add(refused(lab, ends.server, bytes(bent))[0])
+        lab.advance(600.0)
+    assert statuses <= {DENIED, Status.SEC_E_INVALID_TOKEN, Status.SEC_E_UNSUPPORTED_FUNCTION}
 
 
 def test_settings_that_are_not_understood_refuse_the_load() -> None:
