@@ -41,7 +41,9 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def daemon(place: Path, ca: Ca, domain: str, port: int, other: str, other_port: int) -> Iterator[Daemon]:
+def daemon(
+    place: Path, ca: Ca, domain: str, port: int, other: str, other_port: int, more: str = ""
+) -> Iterator[Daemon]:
     directory = place / domain.lower() / "authority"
     directory.mkdir(parents=True, mode=0o755)
     certificate, key = ca.issue(f"{domain.lower()}.test")
@@ -57,6 +59,7 @@ def daemon(place: Path, ca: Ca, domain: str, port: int, other: str, other_port: 
         [passthrough.domains.{other}]
         address = "127.0.0.1:{other_port}"
         name = "{other.lower()}.test"
+        {more}
         """
     )
     settings.chmod(0o600)

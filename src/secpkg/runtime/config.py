@@ -75,12 +75,15 @@ class ProcessQuotas(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class LogonConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``[logon]``: the packages of LogonUser's providers, and the forests that this domain trusts (`Policy`)."""
+    """``[logon]``: the packages of LogonUser's providers, the forests that this domain trusts, and whether users of
+    other domains' authorities are let in (`Policy`).
+    """
 
     default_provider: str = "NTLM"
     winnt40_provider: str = "NTLM"
     winnt50_provider: str = "Negotiate"
     trusted_domains: tuple[str, ...] = ()
+    allow_foreign_principals: bool = False
     quotas: ProcessQuotas = ProcessQuotas()
 
 

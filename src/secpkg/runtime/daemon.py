@@ -149,6 +149,7 @@ class Daemon:
             logon_providers={0: logon.default_provider, 2: logon.winnt40_provider, 3: logon.winnt50_provider},
             process_quotas=QuotaLimits(*msgspec.structs.astuple(logon.quotas)),
             trusted_domains=logon.trusted_domains,
+            allow_foreign_principals=logon.allow_foreign_principals,
         )
         self.registry = Registry(directory / "registry.toml", INBOX_MODULES, RESERVED_PACKAGES)
         self.machine = Machine(

@@ -12,6 +12,7 @@ from secpkg.authority.fanout import accept_credentials, require_supplementals
 from secpkg.authority.functions.table import lsa_function
 from secpkg.authority.passthrough import call_by_name
 from secpkg.authority.passwords import change_password
+from secpkg.authority.principals import is_protected
 from secpkg.contract.flags import LogonType, PrimaryCredentialFlag
 from secpkg.contract.implements import implements
 from secpkg.contract.status import SecurityError, Status
@@ -99,12 +100,10 @@ async def update_credentials(
         primary = msgspec.structs.replace(
             primary, downlevel_name=session.account_name, domain_name=session.domain, upn=session.upn
         )
-    primary = msgspec.structs.replace(
-        primary,
-        user_sid=session.sid,
-        logon_server=session.logon_server,
-        flags=PrimaryCredentialFlag(primary.flags | PrimaryCredentialFlag.UPDATE),
-    )
+    flags = PrimaryCredentialFlag(primary.flags | PrimaryCredentialFlag.UPDATE)
+    if session.token is not None and is_protected(session.sid, session.token.information.groups):
+        flags |= PrimaryCredentialFlag.PROTECTED_USER
+    primary = msgspec.structs.replace(primary, user_sid=session.sid, logon_server=session.logon_server, flags=flags)
     authority.audit.append(
         "update_credentials",
         caller=origin.call,
