@@ -4,7 +4,7 @@ The order of the verdict: what the message itself shows (`Challenged.receive`), 
 account or a decoy, then what the proved response says (MIC, echo, time, name), and then the authority's word, which
 makes the token. The channel comes before the proof because it has a status of its own: told after it, a client of the
 wrong channel would learn whether its password was right, as often as it liked and whatever delay was running. Two calls
-to the authority at most: the account, and the outcome.
+to the authority at most: the account, and the outcome; bindings that only report (R238) are a third.
 """
 
 from __future__ import annotations

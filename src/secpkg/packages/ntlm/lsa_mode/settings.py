@@ -38,7 +38,9 @@ class Bindings(StrEnum):
     NEVER = "never"
     """They are not looked at."""
     WHEN_SUPPORTED = "when-supported"
-    """A client that binds must be bound to the service's channel; one that does not is accepted."""
+    """A client that binds must be bound to the service's channel; one that does not is accepted. Where the service
+    gives no bindings there is nothing to compare with.
+    """
     REQUIRE = "require"
     """Nothing but a binding to the service's channel, also where the service gives none."""
 
