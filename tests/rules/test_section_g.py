@@ -124,7 +124,7 @@ def test_R126_null_is_freed_and_what_would_crash_the_client_is_refused() -> None
         assert package.ask(lab, answer, b"sent") == b"crashed nobody"
 
 
-@pytest.mark.breaks("R127", "secpkg.authority.quotas:Quotas.require")
+@pytest.mark.breaks("R127", "secpkg.authority.quotas:Quotas.take")
 def test_R127_the_clients_quota_is_the_limit() -> None:
     package = Talker()
 

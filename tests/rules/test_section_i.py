@@ -60,7 +60,7 @@ class Talk:
             assert raw.free_credentials_handle(credential) is Status.SEC_E_OK
 
 
-@pytest.mark.breaks("R145", "secpkg.runtime.applications:_leg")
+@pytest.mark.breaks("R145", "secpkg.runtime.applications:_initialize")
 @pytest.mark.breaks("R149", "secpkg.sspi.operations:leg")
 def test_R145_initialize_and_accept_reach_the_lsa_half_each_its_own_function(duo: Duo, lab: LabAuthority) -> None:
     """R149: Init, Accept, Init, Accept, the last of which consumes the client's second token."""
@@ -84,7 +84,7 @@ def test_R147_R148_a_token_with_continue_needed_until_it_is_done_however_many_le
 
 
 @pytest.mark.parametrize("target", ["HTTP/host", "\x00 no name \u202e", "x" * 1000, ""])
-@pytest.mark.breaks("R153", "secpkg.runtime.applications:_leg")
+@pytest.mark.breaks("R153", "secpkg.runtime.applications:_initialize")
 def test_R153_the_target_name_is_the_packages_to_read(duo: Duo, lab: LabAuthority, target: str) -> None:
     talk = Talk(lab, "Two", target)
     assert f"SpInitLsaModeContext Two {target!a}" in duo.calls()
