@@ -54,7 +54,7 @@ def main() -> int:
             "handshakes": lambda: Handshakes(authority, stack, 60 if quick else 200),
             "sealing": lambda: Sealing(stack, 0.02 if quick else 0.1),
             "ntlm": lambda: Ntlm(authority, stack, 60 if quick else 200),
-            "http": lambda: Http(stack, 200 if quick else 1_000, 1_000 if quick else 10_000, 20 if quick else 100),
+            "http": lambda: Http(stack, 500 if quick else 1_000, 1_000 if quick else 10_000, 20 if quick else 100),
             "startup": StartUp,
             "scale": lambda: Scale(stack, (10, 1_000) if quick else (10, 1_000, 10_000), 50 if quick else 300),
             "kit": lambda: Kit(quick=quick),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from typing import Any
 
 import pytest
@@ -200,7 +201,8 @@ def test_a_suspect_address_waits_in_line_and_nobody_else_does(
         app._leg = held  # type: ignore[method-assign]
         with talk.first(lab) as client:
             hello = opening(client)
-        waiting = [asyncio.create_task(ask(app, hello, connection=Connection())) for _ in range(5)]
+        connections = [Connection() for _ in range(5)]
+        waiting = [asyncio.create_task(ask(app, hello, connection=connection)) for connection in connections]
         await serving.wait()
         replies = await authenticate(app, lab, connection=Connection(), client=("192.0.2.8", 1))
         assert replies[-1].status == 200 and together == 2, "it passed the one that is being served"
@@ -261,6 +263,53 @@ def test_suspects_are_forgotten_in_the_order_in_which_they_came(
                 app, lab, user=f"nobody{last}", password="wrong", connection=Connection(), client=address
             )
         assert list(app.handshakes._suspects) == ["192.0.2.7", "192.0.2.9"]
+        await app.close()
+
+    run(body())
+
+
+async def _until_nothing_is_left(app: Authenticated, of: int) -> None:
+    """Without a request; pytest's time-out is the deadline."""
+    while app.handshakes.connections > of or app.handshakes.orphans or (app._tidying and not app._tidying.done()):
+        await asyncio.sleep(0)
+
+
+def test_what_ends_with_its_connection_is_closed_without_another_request(lab: LabAuthority, site: Site) -> None:
+    """An identity with its access token, and a half-open handshake (R193): the logon session is over at once."""
+
+    async def body() -> None:
+        app = Authenticated(site, schemes=SCHEMES, authority=lab, clock=lab.clock)
+        known, begun, other = Connection(), Connection(), Connection()
+        await authenticate(app, lab, connection=known)
+        with talk.first(lab) as client:
+            hello = opening(client)
+        for connection in (begun, other):
+            await ask(app, hello, connection=connection)
+        identity = app.handshakes._slots[weakref.ref(known)].identity
+        assert identity is not None and identity._server.complete
+        known.close()
+        begun.close()
+        await _until_nothing_is_left(app, 1)
+        assert not identity._server.complete and app.handshakes.half_open == 1
+        await app.close()
+
+    run(body())
+
+
+def test_a_half_open_handshake_is_closed_in_time_without_another_request(
+    lab: LabAuthority, site: Site, clock: FrozenClock
+) -> None:
+    """R195"""
+
+    async def body() -> None:
+        app = Authenticated(site, schemes=SCHEMES, authority=lab, limits=Limits(half_open_seconds=0.02), clock=clock)
+        connection = Connection()
+        with talk.first(lab) as client:
+            await ask(app, opening(client), connection=connection)
+        assert app.handshakes.half_open == 1
+        clock.advance(1)
+        await _until_nothing_is_left(app, 0)
+        assert app.handshakes.half_open == 0 and app._timer is None
         await app.close()
 
     run(body())

@@ -80,8 +80,11 @@ class Authenticated:
         self._line = asyncio.Lock()
         self._rest = 0.0
         self.handshakes: Final[Handshakes[aio.Server, AsyncIdentity]] = Handshakes(
-            schemes, optional=optional, limits=self._limits, clock=clock
+            schemes, optional=optional, limits=self._limits, clock=clock, ended=self._ended
         )
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._tidying: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI 3."""
@@ -97,6 +100,11 @@ class Authenticated:
 
     async def close(self) -> None:
         """End all handshakes and identities, and free the credentials. Harmless when repeated."""
+        self._loop = None
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._tidying is not None:
+            await asyncio.wait([self._tidying])
         self.handshakes.close()
         await self._bury()
         credentials, self._credentials = self._credentials, {}
@@ -124,6 +132,7 @@ class Authenticated:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = _request(scope)
+        self._loop = asyncio.get_running_loop()
         verdict = self.handshakes.begin(request)
         await self._bury()
         if isinstance(verdict, Pass):
@@ -141,6 +150,7 @@ class Authenticated:
                         await asyncio.shield(identity.close())
                 return
             verdict = made
+            self._look_again()
         await self._answer(scope, receive, send, request, verdict)
 
     async def _in_line(self, leg: Leg[aio.Server, AsyncIdentity]) -> Answer | tuple[AsyncIdentity, bool, bytes | None]:
@@ -241,6 +251,32 @@ class Authenticated:
                 return False
             if not message.get("more_body", False):
                 return True
+
+    def _ended(self) -> None:
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._tidy)
+
+    def _look_again(self) -> None:
+        """When the half-open handshakes of now are too late, also if nobody asks anything by then."""
+        if self._timer is None and self._loop is not None and self.handshakes.half_open:
+            self._timer = self._loop.call_later(self._limits.half_open_seconds, self._late)
+
+    def _late(self) -> None:
+        self._timer = None
+        self.handshakes.sweep()
+        self._tidy()
+        self._look_again()
+
+    def _tidy(self) -> None:
+        if self._loop is not None and (self._tidying is None or self._tidying.done()):
+            self._tidying = self._loop.create_task(self._tidied())
+
+    async def _tidied(self) -> None:
+        self.handshakes.sweep()
+        while self.handshakes.orphans:
+            await self._bury()
+            self.handshakes.sweep()  # what has ended meanwhile
 
     async def _bury(self) -> None:
         """Close what has ended meanwhile."""

@@ -4,7 +4,8 @@ thread-safe: `asgi` and `wsgi` ask `begin` what to do with a request, make the l
 A connection has at most one slot. `Slot` is half-open (it holds the context that waits for its next leg) or
 authenticated (it holds the identity). What ends a half-open one: its completion, a refusal, its deadline, the end of
 its connection, and any request on its connection that is not its next leg. Contexts that have ended this way are
-`orphans`, which the driver closes with its next request: closing may have to wait, and a finalizer must not.
+`orphans`, which the driver closes, with its next request if it cannot earlier: closing may have to wait, and a
+finalizer must not.
 """
 
 from __future__ import annotations
@@ -102,11 +103,23 @@ class Leg(Generic[C, W]):
         self.request = request
 
 
+def _nothing() -> None:
+    """For drivers that come by anyway."""
+
+
 class Handshakes(Generic[C, W]):
-    """``schemes``: HTTP scheme to package, in order of preference. ``clock``: UTC seconds."""
+    """``schemes``: HTTP scheme to package, in order of preference. ``clock``: UTC seconds. ``ended`` is called when a
+    connection has ended, perhaps by a finalizer in another thread: `sweep` then finds what was its.
+    """
 
     def __init__(
-        self, schemes: Mapping[str, str], *, optional: bool, limits: Limits, clock: Callable[[], float]
+        self,
+        schemes: Mapping[str, str],
+        *,
+        optional: bool,
+        limits: Limits,
+        clock: Callable[[], float],
+        ended: Callable[[], None] = _nothing,
     ) -> None:
         if not schemes:
             raise ValueError("no scheme: for example schemes={'NTLM': 'NTLM'}")
@@ -117,6 +130,7 @@ class Handshakes(Generic[C, W]):
         self._optional = optional
         self._limits = limits
         self._clock = clock
+        self._tell = ended
         self._slots: dict[_Key, Slot[C, W]] = {}
         self._half_open: dict[Slot[C, W], None] = {}  # in the order of their deadlines
         self._by_origin: Counter[str] = Counter()
@@ -227,6 +241,10 @@ class Handshakes(Generic[C, W]):
         self._suspect(leg.slot.origin)
         return self._challenge(status.native, (leg.slot.scheme, token) if token else None)
 
+    def sweep(self) -> None:
+        """Find what has ended or is too late, without a request."""
+        self._sweep(self._clock())
+
     def suspect(self, leg: Leg[C, W]) -> bool:
         """Whether a proof from this address was refused lately."""
         return self._suspects.get(leg.slot.origin, 0.0) > self._clock()
@@ -287,8 +305,8 @@ class Handshakes(Generic[C, W]):
             return key
         if isinstance(connection, Connection) and connection not in self._connections:
             self._connections.add(connection)
-            connection.on_close(lambda: self._ended.append(key))
-        return weakref.ref(connection, self._ended.append)
+            connection.on_close(lambda: self._end(key))
+        return weakref.ref(connection, self._end)
 
     @staticmethod
     def _origin(request: Request) -> str:
@@ -301,6 +319,10 @@ class Handshakes(Generic[C, W]):
         self._suspects[origin] = self._clock() + self._limits.suspect_seconds
         if len(self._suspects) > MAX_SUSPECTS:
             del self._suspects[next(iter(self._suspects))]
+
+    def _end(self, key: _Key) -> None:
+        self._ended.append(key)
+        self._tell()
 
     def _sweep(self, now: float) -> None:
         while self._ended:

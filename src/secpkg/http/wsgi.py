@@ -5,7 +5,8 @@
 As `secpkg.http.asgi`, for servers with threads. The user's name is in ``environ["REMOTE_USER"]``, the scheme in
 ``environ["AUTH_TYPE"]``, and ``environ["secpkg"]`` is the `Identity`. A WSGI application cannot close a connection (PEP
 3333 leaves hop-by-hop fields to the server): a leg with a body that is too long ends the handshake alone. Suspect
-addresses are served like others: a thread that waited in line would be one that serves nobody.
+addresses are served like others, since a thread that waited in line would be one that serves nobody; and what has ended
+is closed with the next request.
 """
 
 from __future__ import annotations
