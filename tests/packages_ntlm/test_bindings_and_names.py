@@ -121,6 +121,24 @@ def test_audit_only_bindings_are_reported_and_do_no_harm(lab: LabAuthority) -> N
     assert {record.claimed["status"] for record in found} == {"SEC_E_BAD_BINDINGS"}
 
 
+def test_bindings_that_are_too_long_for_any_channel(lab: LabAuthority) -> None:
+    """Whoever's they are: the application is told, and nothing is let through."""
+    long, status = b"x" * 4097, Status.SEC_E_BAD_BINDINGS
+    assert met(lab, channel_bindings=long[:-1]) == f"{DOMAIN}\\alice"
+    with pair(lab, channel_bindings=long, server_bindings=CHANNEL) as ends, pytest.raises(SecurityError) as caught:
+        ends.run()
+    assert caught.value.status is status and not ends.client.complete
+    assert refusal(lab, channel_bindings=CHANNEL, server_bindings=long) == (status, "bad_argument")
+
+
+@pytest.mark.parametrize("target", ["HTTP/" + "x" * 508, "HTTP/\x00", "HTTP/\ud800"])
+def test_a_target_that_cannot_be_said(lab: LabAuthority, target: str) -> None:
+    """Told with the first leg: nothing is on its way yet."""
+    with pair(lab, target=target) as ends, pytest.raises(SecurityError) as caught:
+        ends.step()
+    assert caught.value.status is Status.SEC_E_TARGET_UNKNOWN
+
+
 def test_both_ends_of_one_channel(lab: LabAuthority) -> None:
     assert met(lab, channel_bindings=CHANNEL) == f"{DOMAIN}\\alice"
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from secpkg.contract.channel_bindings import unpack
 from secpkg.contract.flags import IscReq, IscRet
-from secpkg.contract.status import Status
+from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import NEVER, Call, Complete, ContextRequest, Continue, Refused, Step
 from secpkg.packages.ntlm.lsa_mode.credentials import CredentialsHalf, CredentialsHandle
 from secpkg.packages.ntlm.lsa_mode.refusals import refused
@@ -15,6 +15,7 @@ from secpkg.packages.ntlm.lsa_mode.settings import VERSION
 from secpkg.packages.ntlm.packed_context import PackedContext
 from secpkg.protocols import ntlm
 from secpkg.protocols.ntlm import NegotiateFlag, Rejected
+from secpkg.protocols.ntlm.messages import check_text
 
 _INTEGRITY: Final = int(IscReq.INTEGRITY | IscReq.REPLAY_DETECT | IscReq.SEQUENCE_DETECT)
 _CONFIDENTIALITY: Final = int(IscReq.CONFIDENTIALITY)
@@ -61,6 +62,8 @@ class InitiateHalf(CredentialsHalf):
                 return await self._authenticate(call, credential, context, request)
             if not credential.outbound:
                 return Refused(Status.SEC_E_NO_CREDENTIALS, reason="not_outbound")
+            if request.target and not _sayable(request.target):
+                return Refused(Status.SEC_E_TARGET_UNKNOWN, reason="target_not_sayable")
             initiator = _initiator(self.machine, _wanted(request.requirements))
             if not request.requirements & _DATAGRAM:
                 sent, token = initiator.start()
@@ -131,19 +134,30 @@ def _complete(call: Call, done: ntlm.Done, token: bytes, request: ContextRequest
     return Complete(None, token, packed, granted)
 
 
+def _sayable(target: str) -> bool:
+    try:
+        check_text(target)
+    except Rejected:
+        return False
+    return True
+
+
 def bindings_hash(given: bytes | None) -> bytes | None:
-    """The value of MsvAvChannelBindings for a SECBUFFER_CHANNEL_BINDINGS; None where there is nothing to bind to."""
+    """The value of MsvAvChannelBindings for a SECBUFFER_CHANNEL_BINDINGS; None where there is nothing to bind to.
+    SEC_E_BAD_BINDINGS.
+    """
     if not given:
         return None
     try:
         bindings = unpack(given)
     except ValueError:
-        raise Rejected(
-            ntlm.Reason.BAD_ARGUMENT, "channel bindings with flags that nobody knows", ntlm.Fault.CALLER
-        ) from None
+        raise SecurityError(Status.SEC_E_BAD_BINDINGS, reason="channel_bindings_flags") from None
     return None if bindings.absent else hash_of(bindings.application_data)
 
 
 def hash_of(application_data: bytes) -> bytes:
-    """MD5 of the bindings of a channel (MS-NLMP 2.2.2.1)."""
-    return ntlm.ChannelBindings(application_data).hash()
+    """MD5 of the bindings of a channel (MS-NLMP 2.2.2.1). SEC_E_BAD_BINDINGS for what is too long to be one."""
+    try:
+        return ntlm.ChannelBindings(application_data).hash()
+    except Rejected as rejected:
+        raise SecurityError(Status.SEC_E_BAD_BINDINGS, reason=rejected.reason.value) from None
