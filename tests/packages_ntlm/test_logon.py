@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 from tests.packages_ntlm.callers import Untrusted, asked, lm20, logon, no_credentials, refused_logon, trusted
@@ -11,6 +13,7 @@ from tests.packages_ntlm.world import DOMAIN, MACHINE, PASSWORD, WRONG, lab_with
 from secpkg import lsa
 from secpkg.contract import NEVER, LogonType, Status, msv1_0
 from secpkg.lsa.client import Lsa
+from secpkg.packages.ntlm.lsa_mode import accounts
 from secpkg.protocols import ntlm
 from secpkg.protocols.ntlm import Credential, legacy
 from secpkg.protocols.ntlm.flags import EXTENDED_SESSIONSECURITY
@@ -90,6 +93,8 @@ def test_what_is_wrong_is_one_failure_outside(lab: LabAuthority, login: Lsa, kin
         ("bob", "", PASSWORD, "no_nt_hash"),
         ("alice", "ELSEWHERE", PASSWORD, "unknown_domain"),
         ("alice", "", "x" * 1024, "wrong_password"),
+        ("x" * 600, "ELSEWHERE", PASSWORD, "too_long"),
+        ("x" * 600, "", PASSWORD, "unknown_user"),
     ):
         with lab.lsa_calls() as calls:
             failure = refused_logon(login, logon_type=kind, username=user, domain=domain, password=password)
@@ -97,6 +102,26 @@ def test_what_is_wrong_is_one_failure_outside(lab: LabAuthority, login: Lsa, kin
         assert (failure.status, failure.substatus) == (FAILED, Status.SEC_E_OK)
         assert reason_of(records(lab, "logon")[-1]) == reason, user
     assert seen[0] == seen[1] == seen[2] == ["get_auth_data_for_user"]
+
+
+def test_passwords_are_compared_in_constant_time_whoever_it_is(
+    lab: LabAuthority, login: Lsa, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One comparison of two hashes, by what takes the same time for all of them."""
+    seen: list[tuple[int, int]] = []
+
+    def compare(one: bytes, other: bytes) -> bool:
+        seen.append((len(one), len(other)))
+        return hmac.compare_digest(one, other)
+
+    monkeypatch.setattr(accounts, "hmac", SimpleNamespace(compare_digest=compare))
+    for user, password in (("alice", PASSWORD), ("alice", WRONG), ("nobody", PASSWORD)):
+        seen.clear()
+        if (user, password) == ("alice", PASSWORD):
+            logon(login).close()
+        else:
+            refused_logon(login, logon_type=LogonType.INTERACTIVE, username=user, password=password)
+        assert seen == [(16, 16)]
 
 
 def test_types_and_forms_that_are_not_offered(lab: LabAuthority, login: Lsa) -> None:

@@ -140,6 +140,8 @@ def test_a_logon_by_challenge_and_response(two: Two) -> None:
         ({"domain_name": DOMAIN}, "account_authority_of_another_domain"),
         ({"domain_name": "THIRD"}, "account_authority_of_another_domain"),
         ({"user_session_key": bytes(15)}, "account_authority_without_key"),
+        ({"account_name": "x" * 513}, "account_authority_malformed"),
+        ({"account_name": "zoe\nalice"}, "account_authority_malformed"),
         ({"user_session_key": b""}, "account_authority_without_key"),
     ],
 )

@@ -46,6 +46,8 @@ _WITH_PASSWORD: Final = frozenset(
 _NETWORK: Final = frozenset({LogonType.NETWORK, LogonType.NETWORK_CLEARTEXT})
 _KEEPS: Final = frozenset({LogonType.INTERACTIVE, LogonType.BATCH, LogonType.SERVICE, LogonType.REMOTE_INTERACTIVE})
 """Logons whose session gets a credential for its clients."""
+_NO_LOGON: Final = (Status.SEC_E_LOGON_DENIED, Status.SEC_E_NO_CREDENTIALS)
+"""A proof that does not hold, and what nobody could prove: names and passwords that NTLM cannot say."""
 _PENDING: Final = 64
 _V1_FLAGS: Final = int(NegotiateFlag.EXTENDED_SESSIONSECURITY | NegotiateFlag.NTLM)
 
@@ -85,7 +87,7 @@ class LogonHalf(SubauthenticationHalf, AcceptHalf):
         except Rejected as rejected:
             return LogonRefused(Status.STATUS_LOGON_FAILURE, name, reason=rejected.reason.value)
         except SecurityError as error:
-            status = Status.STATUS_LOGON_FAILURE if error.status is Status.SEC_E_LOGON_DENIED else error.status
+            status = Status.STATUS_LOGON_FAILURE if error.status in _NO_LOGON else error.status
             return LogonRefused(status, name, error.substatus, error.reason)
 
     # --- passwords -----------------------------------------------------------------------------------------------

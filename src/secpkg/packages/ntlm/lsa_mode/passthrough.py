@@ -13,6 +13,8 @@ from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import AuthData, TokenInformation
 from secpkg.packages.ntlm.lsa_mode.initiate import InitiateHalf
 from secpkg.protocols import ntlm
+from secpkg.protocols.ntlm import Rejected
+from secpkg.protocols.ntlm.messages import check_text
 
 PACKAGE = "NTLM"
 _UNKNOWN = (
@@ -69,7 +71,8 @@ class PassthroughHalf(InitiateHalf):
     def _trusted(self, asked: msv1_0.NetworkValidationRequest, data: bytes) -> msv1_0.NetworkValidation:
         try:
             found = msv1_0.NetworkValidation.unpack(data)
-        except SecurityError:
+            check_text(found.account_name)
+        except (SecurityError, Rejected):
             raise _untrusted("account_authority_malformed") from None
         if found.domain_name.casefold() != asked.logon_domain_name.casefold():
             raise _untrusted("account_authority_of_another_domain")
