@@ -147,6 +147,14 @@ def test_restrictions_are_told_after_a_right_proof_only(lab: LabAuthority) -> No
     assert records(lab, "logon")[-1].facts["substatus"] == "STATUS_ACCOUNT_DISABLED"
 
 
+def test_workstations_of_the_account(lab: LabAuthority) -> None:
+    """By what the client says of itself, which nothing proves: R55 all the same."""
+    lab.update_user("alice", workstations=("DESK",))
+    for workstation, status in (("DESK", Status.SEC_E_OK), ("elsewhere", Status.STATUS_ACCOUNT_RESTRICTION)):
+        writer = Writer(workstation=workstation)
+        assert presented(lab, writer, writer.answer)[0] is status
+
+
 def test_wrong_proofs_delay_and_a_delay_looks_like_one(lab: LabAuthority) -> None:
     """Lock 9: while it runs a right password is as good as a wrong one, and all spellings of a name are one account."""
     for domain, name in ((DOMAIN, "alice"), ("", "ALICE"), (MACHINE, "alice"), (".", "alice")) * 3:

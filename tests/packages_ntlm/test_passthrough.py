@@ -6,17 +6,20 @@ Alice is of EXAMPLE, and zoe of OTHER (`two`).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TypedDict
 
 import msgspec
 import pytest
+from tests.authority.subauthentication_packages import Hours
 from tests.packages_ntlm.callers import asked, lm20, logon, no_credentials, refused_logon, told, trusted
 from tests.packages_ntlm.test_logon import responses
 from tests.packages_ntlm.two import ELSEWHERE, Two
 from tests.packages_ntlm.world import DENIED, DOMAIN, PASSWORD, WRONG, met, pair, reason_of, records, refusal
 
-from secpkg.contract import LogonType, Status, msv1_0
+from secpkg.authority.subauthentication import FILTERED, Subauthentication
+from secpkg.contract import InterfaceVersion, LogonType, ModuleTables, Status, msv1_0
 from secpkg.testing import LabAuthority, Pair
 
 FAILED, NO_SERVERS = Status.STATUS_LOGON_FAILURE, Status.STATUS_NO_LOGON_SERVERS
@@ -96,6 +99,26 @@ def test_restrictions_of_the_account_hold_and_are_told_after_a_right_proof_only(
         information = lm20(CHALLENGE, responses("zoe", ELSEWHERE))
         failure = refused_logon(login, logon_type=LogonType.NETWORK, authentication_information=information)
         assert failure.status is Status.STATUS_ACCOUNT_RESTRICTION
+
+
+def test_the_filter_is_asked_where_the_account_is(two: Two) -> None:
+    """R264: not where a user of others is met."""
+    filters = []
+    for lab in (two.there, two.here):
+        hours = Hours()
+        filters.append(hours)
+        lab.add_module(partial(_module, hours))
+        lab.embedded.machine.authority.subauthentication = Subauthentication({0: "Hours"}, FILTERED)
+    assert met(two.here, **ZOE) == f"{ELSEWHERE}\\zoe"
+    assert [len(hours.asked) for hours in filters] == [1, 0]
+    filters[0].status = Status.STATUS_INVALID_LOGON_HOURS
+    assert refusal(two.here, **ZOE)[0] is Status.STATUS_INVALID_LOGON_HOURS
+    assert refusal(two.here, **ZOE, password=WRONG)[0] is DENIED
+    assert len(filters[0].asked) == 2
+
+
+def _module(package: Hours, version: InterfaceVersion) -> ModuleTables:
+    return ModuleTables(InterfaceVersion.V1, (package,))
 
 
 def test_foreign_principals_are_the_operators_to_allow(tmp_path: Path) -> None:

@@ -143,6 +143,22 @@ def test_the_old_password_is_the_right_to_a_new_one(lab: LabAuthority, stranger:
     assert met(lab, password=NEW) == f"{DOMAIN}\\alice"
 
 
+def test_a_password_that_must_be_changed_can_be(lab: LabAuthority, stranger: Lsa) -> None:
+    lab.set_password("alice", PASSWORD, must_change=True)
+    assert refusal(lab)[0] is Status.STATUS_ACCOUNT_RESTRICTION
+    assert told(stranger, msv1_0.ChangePassword("", "alice", PASSWORD, NEW)) is OK
+    assert met(lab, password=NEW) == f"{DOMAIN}\\alice"
+
+
+def test_an_account_that_nobody_may_use_gets_no_password(lab: LabAuthority, stranger: Lsa) -> None:
+    """Told to who knows the password, and to nobody else."""
+    lab.update_user("alice", enabled=False)
+    assert told(stranger, msv1_0.ChangePassword("", "alice", WRONG, NEW)) is WRONG_PASSWORD
+    assert told(stranger, msv1_0.ChangePassword("", "alice", PASSWORD, NEW)) is Status.STATUS_ACCOUNT_RESTRICTION
+    lab.update_user("alice", enabled=True)
+    assert met(lab) == f"{DOMAIN}\\alice"
+
+
 def test_another_domains_password_is_not_changed_here(stranger: Lsa) -> None:
     assert told(stranger, msv1_0.ChangePassword("ELSEWHERE", "alice", PASSWORD, NEW)) is Status.STATUS_NO_SUCH_DOMAIN
 
