@@ -105,6 +105,7 @@ def test_names_that_look_alike_to_the_rules_are_the_same() -> None:
     assert name_key("ﬁle") == name_key("FILE") and name_key("ΣΑΣ") == name_key("σας")
     assert name_key("\ufdfa" * 200) is None
     assert account_key("a/b") != account_key("a/c") and account_key("\ud800") != account_key("\ud801")
+    assert account_key("OTHER\\Zoe") == account_key("other\\zOE") != account_key("other\\yan")
     assert upn_key("Al@Ex.ORG") == "al@ex.org" and upn_key("al") is upn_key("@x") is upn_key("a@b@c") is None
 
 

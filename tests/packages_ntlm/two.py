@@ -5,7 +5,7 @@ through it alone.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Final, TypedDict
 
 from tests.packages_ntlm.world import DOMAIN, PASSWORD, lab_with
 from tests.runtime.certificates import Ca
@@ -16,6 +16,16 @@ from secpkg.runtime.passthrough import EmbeddedPassthrough
 from secpkg.testing import LabAuthority
 
 ELSEWHERE: Final = "OTHER"
+
+
+class Named(TypedDict):
+    """Somebody's name."""
+
+    username: str
+    domain: str
+
+
+ZOE: Named = {"username": "zoe", "domain": ELSEWHERE}
 
 
 class Two:

@@ -70,7 +70,8 @@ def require_name(name: str, reason: str = "name_invalid") -> str:
 
 
 def account_key(name: str) -> str:
-    """A short key for any string, for counting attempts: the name's key, or a digest of what is no name.
+    """A short key for any string, for counting attempts: the name's key, or a digest of what is no name, in whatever
+    letters it is written: the names of another domain's accounts (``DOMAIN\\user``) are among them.
 
     Applying it twice changes nothing. Its length is bounded whatever a stranger sends.
     """
@@ -79,7 +80,10 @@ def account_key(name: str) -> str:
         return key
     if _HASHED.fullmatch(name):
         return name
-    return "?" + hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+    from unicodedata import normalize
+
+    folded = normalize("NFKC", normalize("NFKC", name).casefold())
+    return "?" + hashlib.sha256(folded.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def upn_key(upn: str) -> str | None:
