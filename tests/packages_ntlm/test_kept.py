@@ -7,21 +7,17 @@ from pathlib import Path
 
 import pytest
 from tests.packages_ntlm.callers import asked, logon, no_credentials, refused_logon, told, trusted
+from tests.packages_ntlm.listener import Listener
 from tests.packages_ntlm.world import DOMAIN, PASSWORD, refusal
 
 from secpkg import lsa
 from secpkg.contract import (
     Call,
-    InterfaceVersion,
     LogonType,
-    LsaFunctions,
-    ModuleTables,
     PackageInfo,
-    PackageParameters,
     PrimaryCredential,
     ProtocolReply,
     Status,
-    SupplementalCredential,
     msv1_0,
 )
 from secpkg.contract.flags import BufferType, PrimaryCredentialFlag
@@ -119,23 +115,10 @@ def test_what_is_kept_of_a_password_is_sealed_at_rest(tmp_path: Path) -> None:
     again.close()
 
 
-class Renewer:
-    """An SSP that tells the authority of a session's new password."""
+class Renewer(Listener):
+    """It tells the authority of a session's new password: of a session that it was told of (R72)."""
 
     info = PackageInfo("Renewer")
-
-    async def initialize(self, package_id: int, parameters: PackageParameters, authority: LsaFunctions) -> None:
-        self.authority = authority
-
-    async def accept_credentials(
-        self,
-        call: Call,
-        logon_type: LogonType,
-        account_name: str,
-        primary: PrimaryCredential,
-        supplemental: SupplementalCredential | None,
-    ) -> None:
-        """It is told of sessions, so that it may update them (R72)."""
 
     async def call_package(self, call: Call, submit_buffer: bytes) -> ProtocolReply:
         logon_id, _, password = submit_buffer.decode().partition(":")
@@ -144,9 +127,6 @@ class Renewer:
             PrimaryCredential(int(logon_id), "", "", password=password, flags=flags)
         )
         return ProtocolReply(b"")
-
-    def module(self, version: InterfaceVersion) -> ModuleTables:
-        return ModuleTables(InterfaceVersion.V1, (self,))
 
 
 @pytest.mark.parametrize("groups", [(), ("Protected Users",)])

@@ -10,25 +10,18 @@ from pathlib import Path
 
 import pytest
 from tests.packages_ntlm.callers import logon, no_credentials, refused_logon, trusted
+from tests.packages_ntlm.listener import Listener
 from tests.packages_ntlm.two import ELSEWHERE, Two
 from tests.packages_ntlm.world import DOMAIN, PASSWORD, WRONG, met, pair, records
 
 from secpkg.contract import (
-    Call,
     Capability,
-    InterfaceVersion,
     IscReq,
     LogonType,
-    ModuleTables,
-    PackageInfo,
-    PackageParameters,
-    PrimaryCredential,
     SecurityError,
     Status,
-    SupplementalCredential,
 )
 from secpkg.contract.flags import PrimaryCredentialFlag
-from secpkg.contract.lsa_mode.functions import LsaFunctions
 from secpkg.testing import LabAuthority, Pair
 
 
@@ -37,32 +30,6 @@ def two(tmp_path: Path) -> Iterator[Two]:
     made = Two(tmp_path, cached=1)
     yield made
     made.close()
-
-
-class Listener:
-    """An SSP that remembers what it hears of logons."""
-
-    info = PackageInfo("Listener")
-
-    def __init__(self) -> None:
-        self.heard: list[PrimaryCredential] = []
-
-    async def initialize(self, package_id: int, parameters: PackageParameters, authority: LsaFunctions) -> None:
-        self.authority = authority
-
-    async def accept_credentials(
-        self,
-        call: Call,
-        logon_type: LogonType,
-        account_name: str,
-        primary: PrimaryCredential,
-        supplemental: SupplementalCredential | None,
-    ) -> None:
-        if primary.logon_id:
-            self.heard.append(primary)
-
-    def module(self, version: InterfaceVersion) -> ModuleTables:
-        return ModuleTables(InterfaceVersion.V1, (self,))
 
 
 @pytest.mark.breaks("R244", "secpkg.packages.ntlm.lsa_mode.services:ServicesHalf.call_package_passthrough")
