@@ -51,6 +51,7 @@ def place(tmp_path: Path) -> Place:
     return Place(tmp_path)
 
 
+@pytest.mark.slow
 def test_accounts_that_one_process_makes_another_logs_on_with(place: Place) -> None:
     added = place.cli("accounts", "add", "alice", "--password-stdin", stdin=f"{PASSWORD}\n")
     assert added.returncode == 0, added.stderr

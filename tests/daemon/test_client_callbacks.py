@@ -114,6 +114,7 @@ def test_R165_an_asynchronous_application_is_reached_too(daemon: Daemon, rung: s
     assert asyncio.run(main()) == b"%d 7 %d cba" % (os.getpid(), 2**40)
 
 
+@pytest.mark.slow
 def test_a_workers_packages_are_called_back(daemon: Daemon) -> None:
     import secpkg
 

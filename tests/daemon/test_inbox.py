@@ -57,6 +57,7 @@ def test_its_worker_is_started_again(daemon: Daemon) -> None:
     assert handshake(daemon) == "EXAMPLE\\alice"
 
 
+@pytest.mark.slow
 def test_settings_reach_it_and_what_it_does_not_understand_refuses_the_load(daemon: Daemon) -> None:
     restarted(daemon, '[settings.ntlm]\ncomputer_name = "ELSEWHERE"\nchannel_bindings = "require"\n')
     with pytest.raises(SecurityError) as caught:

@@ -212,6 +212,7 @@ def test_files_that_changed_after_registration_are_not_run(daemon: Daemon, place
     daemon.manage("packages.remove", name="edited")
 
 
+@pytest.mark.slow
 def test_a_restart_loads_what_was_registered_and_says_what_is_not_there_any_more() -> None:
     with running() as first, directories() as modules:
         add(first, modules, "same")

@@ -37,6 +37,7 @@ def restarted(daemon: Daemon, settings: str = "") -> None:
     daemon.start()
 
 
+@pytest.mark.slow
 def test_the_operators_word_and_what_outlives_the_daemon() -> None:
     with running() as daemon:
         with secpkg.lsa.register_logon_process("tests", daemon.address) as lsa:

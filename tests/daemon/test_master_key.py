@@ -40,6 +40,7 @@ def running(directory: Path, key: bytes) -> Iterator[tuple[subprocess.Popen[str]
         process.communicate(timeout=15)
 
 
+@pytest.mark.slow
 def test_the_key_that_is_handed_over_opens_what_it_sealed_and_is_kept_nowhere() -> None:
     with directories() as place:
         directory = place / "authority"

@@ -209,6 +209,7 @@ def test_what_a_module_forks_holds_no_channel_and_goes_with_its_worker(daemon: D
     assert Ends(authority, "Rogue").accept(0, b"").token == b"done"
 
 
+@pytest.mark.slow
 def test_a_module_that_hangs_when_it_is_imported_is_given_up(place: Path) -> None:
     with running(limits=Limits(load=0.6, crashes=2, back_off=(0.0,)), hello=False) as daemon:
         body = "while True: pass"

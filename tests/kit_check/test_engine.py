@@ -83,6 +83,7 @@ def _probes(monkeypatch: pytest.MonkeyPatch, *probes: Probe) -> None:
     monkeypatch.setattr(running, "load", lambda: probes)
 
 
+@pytest.mark.slow
 def test_what_hangs_or_ends_the_process_is_cut_off_and_the_rest_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     def hang(subject: Subject) -> Iterator[Finding]:
         while True:

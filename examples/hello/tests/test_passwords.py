@@ -8,9 +8,10 @@ import pytest
 
 import secpkg
 from secpkg.accounts.lockout import DEFAULT_POLICY
-from secpkg.contract import LogonType, SecBuffer, SecurityError, Status
+from secpkg.contract import AscReq, LogonType, SecBuffer, SecurityError, Status
 from secpkg.contract.flags import BufferType
 from secpkg.sspi import raw
+from secpkg.sspi.server import DEFAULT_REQUIREMENTS
 from secpkg.testing import FrozenClock, LabAuthority
 from secpkg_hello.services import MAX_TEXT, ChangePassword
 
@@ -90,6 +91,26 @@ def test_wrong_proofs_count_and_delay_the_right_one(lab: LabAuthority, clock: Fr
     assert not logs_on(lab, OLD)
     clock.advance(DEFAULT_POLICY.max_delay + 1)
     assert change(OLD, NEW) is Status.STATUS_SUCCESS and logs_on(lab, NEW)
+
+
+def test_a_handshake_during_a_delay_looks_like_a_wrong_password(lab: LabAuthority, clock: FrozenClock) -> None:
+    """Lock 9: in its status, and in what the client is told (EXTENDED_ERROR)."""
+
+    def handshake(password: str) -> tuple[Status, bytes | None]:
+        client = secpkg.Client("Hello", username="alice", password=password, authority=lab)
+        server = secpkg.Server("Hello", requirements=DEFAULT_REQUIREMENTS | AscReq.EXTENDED_ERROR, authority=lab)
+        with client, server:
+            try:
+                server.step(client.step(server.step(client.step())))
+            except SecurityError as refused:
+                return refused.status, refused.token
+            return Status.SEC_E_OK, None
+
+    refusals = {handshake("wrong") for _ in range(DEFAULT_POLICY.threshold)}
+    assert refusals == {(Status.SEC_E_LOGON_DENIED, b"e=invalid-proof")}
+    assert handshake(OLD) in refusals
+    clock.advance(DEFAULT_POLICY.max_delay + 1)
+    assert handshake(OLD) == (Status.SEC_E_OK, None)
 
 
 def test_the_authority_has_the_last_word_on_the_new_one(lab: LabAuthority, change: Change) -> None:
