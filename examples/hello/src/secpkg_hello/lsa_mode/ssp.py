@@ -186,11 +186,11 @@ class ContextHalf(Accounts):
         try:
             converted = await self.authority.convert_auth_data_to_token(context.auth)
         except SecurityError as error:
-            # While a delay runs, a right proof looks like a wrong one, here and to the client.
-            delayed = error.status is Status.STATUS_LOGON_FAILURE
-            told = _error_token(Reason.PROOF_MISMATCH if delayed else Reason.SERVER_ERROR, request.requirements)
-            status = Status.SEC_E_LOGON_DENIED if delayed else error.status
-            return Refused(status, told, error.reason, error.substatus)
+            if error.status is Status.STATUS_LOGON_FAILURE:  # a delay runs: a right proof looks like a wrong one
+                told = _error_token(Reason.PROOF_MISMATCH, request.requirements)
+                return Refused(Status.SEC_E_LOGON_DENIED, told, error.reason)
+            told = _error_token(Reason.SERVER_ERROR, request.requirements)
+            return Refused(error.status, told, error.reason, error.substatus)
         expiry = context.auth.token_information.expiration
         peer = qualified(context.auth)
         return _complete(call, False, done, peer, request.requirements, token, converted.token, expiry)
