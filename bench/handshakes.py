@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import time
+import timeit
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -14,6 +15,7 @@ from bench.authority import DOMAIN, PASSWORD, USER, Authority
 from bench.children import Child, together
 from bench.figures import Figure, Samples, at_least, at_most, median, ratio
 from bench.hello import Pair
+from secpkg.host.lsa_mode.running import Surroundings
 from secpkg.testing import LabAuthority
 
 CLIENTS: Final = (1, 2, 8)
@@ -80,6 +82,8 @@ class Handshakes:
             name = f"daemon, {number} client{'s' if number > 1 else ''}, key warm"
             yield at_least(name, 1 / median(samples[f"daemon, {number}"]), "/s")
         yield at_most("daemon with the trace on, to off", ratio(samples, "traced", "daemon, 1"), "×", 1.2)
+        share = 100 * looks(self._embedded.handshake) * look() / median(samples["embedded"])
+        yield at_most("what it costs to ask whether anybody traces, of an embedded handshake", share, "%", 1.0)
         yield from self._legs()
 
     def _legs(self) -> Iterator[Figure]:
@@ -93,3 +97,42 @@ class Handshakes:
             found[event.function].append(event.seconds)
         for function, seconds in sorted(found.items()):
             yield at_most(f"of it, by the trace: {function}", median(seconds) * 1e6, "µs")
+
+
+class _Counted:
+    """A slot whose readings are counted."""
+
+    def __init__(self, slot: Any) -> None:
+        self.slot, self.read = slot, 0
+
+    def __get__(self, instance: object, owner: type) -> object:
+        self.read += 1
+        return self.slot.__get__(instance, owner)
+
+    def __set__(self, instance: object, value: object) -> None:
+        self.slot.__set__(instance, value)
+
+
+def looks(handshake: Callable[[], None]) -> int:
+    """How often a handshake that nobody traces asks for an observer."""
+    name = "observer"
+    counted = _Counted(Surroundings.__dict__[name])
+    setattr(Surroundings, name, counted)
+    try:
+        handshake()
+    finally:
+        setattr(Surroundings, name, counted.slot)
+    return counted.read
+
+
+def look() -> float:
+    """Seconds that one such question takes."""
+
+    class Asked:
+        __slots__ = ("observer",)
+        observer: object
+
+    asked, times = Asked(), 200_000
+    asked.observer = None
+    seconds = min(timeit.repeat("asked.observer is not None", globals={"asked": asked}, number=times, repeat=5))
+    return seconds / times

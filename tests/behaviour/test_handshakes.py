@@ -10,7 +10,7 @@ from tests.behaviour.world import PASSWORD, Place, World, refused
 
 from secpkg.contract import AscReq, AscRet, CredentialUse, IscReq, IscRet, Status
 from secpkg.ipc.schema import MAX_TOKEN
-from secpkg.sspi.party import DEFAULT_REQUIREMENTS
+from secpkg.sspi.client import DEFAULT_REQUIREMENTS
 
 
 def test_by_password(world: World) -> None:

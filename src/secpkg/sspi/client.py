@@ -10,7 +10,9 @@ from secpkg.ipc.access_token import AccessToken
 from secpkg.ipc.connection import shared
 from secpkg.ipc.link import run
 from secpkg.sspi.credential import Credential, identity_of, source_of
-from secpkg.sspi.party import CredentialSource, Party
+from secpkg.sspi.party import DEFAULT_REQUIREMENTS, CredentialSource, Party
+
+__all__ = ["DEFAULT_REQUIREMENTS", "BlockingParty", "Client"]
 
 
 class BlockingParty(Party):
