@@ -14,6 +14,8 @@ from secpkg.ipc import packet, schema
 from secpkg.ipc.client import SocketLink
 from secpkg.ipc.link import next_id
 
+pytestmark = pytest.mark.slow  # each takes a while, and there are many
+
 
 @pytest.fixture(scope="module")
 def daemon() -> Iterator[Daemon]:

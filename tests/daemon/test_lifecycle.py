@@ -19,6 +19,8 @@ from secpkg.ipc.errors import ChannelClosed
 from secpkg.ipc.link import next_id
 from secpkg.runtime.supervisor import Limits
 
+pytestmark = pytest.mark.slow  # each takes a while, and there are many
+
 
 @pytest.fixture(scope="module")
 def daemon() -> Iterator[Daemon]:

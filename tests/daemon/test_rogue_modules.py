@@ -16,6 +16,8 @@ from secpkg.ipc.errors import ChannelClosed
 from secpkg.ipc.link import next_id
 from secpkg.runtime.supervisor import Limits
 
+pytestmark = pytest.mark.slow  # each takes a while, and there are many
+
 LIMITS = Limits(memory=512 * 1024 * 1024, descriptors=256, step=0.4, load=2.0, crashes=100, back_off=(0.0, 0.01))
 
 

@@ -20,6 +20,8 @@ from tests.strangers.talk import DOMAIN, ELSEWHERE, PASSWORD, TLS, Refused, Wish
 from secpkg.protocols.ntlm import Credential, Initiator, filetime
 from secpkg.protocols.ntlm import flags as f
 
+pytestmark = pytest.mark.slow  # each takes a while, and there are many
+
 CLIENT: Final = Wish(side="initiator")
 SERVER: Final = Wish(side="acceptor")
 BEARABLE: Final = {

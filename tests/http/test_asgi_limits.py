@@ -15,6 +15,8 @@ from secpkg.http import Connection, Limits, handshakes
 from secpkg.http.asgi import Authenticated
 from secpkg.testing import FrozenClock, LabAuthority
 
+pytestmark = pytest.mark.slow  # each takes a while, and there are many
+
 
 @pytest.fixture
 def site() -> Site:

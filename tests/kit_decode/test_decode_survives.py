@@ -17,6 +17,8 @@ from secpkg.kit.decode.given import Given, Unreadable
 from secpkg.kit.decode.show import lines, plain
 from secpkg.kit.decode.tree import MAX_DEPTH, MAX_NODES, MAX_SHOWN
 
+pytestmark = pytest.mark.slow  # each takes a while, and there are many
+
 WHOLE = {
     "NTLM: negotiate": (32,),
     "Kerberos: MIC token": range(16, 99),

@@ -29,6 +29,8 @@ from secpkg.kit.doctor.gather import gather
 from secpkg.kit.doctor.model import Report
 from secpkg.kit.doctor.walk import walk
 
+pytestmark = pytest.mark.slow  # each takes a while, and there are many
+
 
 @pytest.fixture
 def fresh() -> Iterator[Clinic]:

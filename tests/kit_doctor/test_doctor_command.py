@@ -15,6 +15,8 @@ from secpkg.kit.doctor.facts import Configured, Environment, Facts, Reached
 from secpkg.kit.doctor.model import STAGES
 from secpkg.kit.doctor.walk import walk
 
+pytestmark = pytest.mark.slow  # each takes a while, and there are many
+
 __all__ = ["run"]
 
 

@@ -16,6 +16,8 @@ from secpkg.kit.doctor.gather import gather
 from secpkg.kit.doctor.model import Report
 from secpkg.kit.doctor.walk import walk
 
+pytestmark = pytest.mark.slow  # each takes a while, and there are many
+
 
 def offer(place: Path, name: str, entry_points: str, *, version: str = "1.0") -> None:
     """A distribution with these entry points and nothing else."""

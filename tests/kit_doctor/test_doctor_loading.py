@@ -13,6 +13,8 @@ from secpkg.kit.doctor.gather import gather
 from secpkg.kit.doctor.probe import probe
 from secpkg.kit.doctor.walk import walk
 
+pytestmark = pytest.mark.slow  # each takes a while, and there are many
+
 TABLES = "def initialize(version): return tables(P({name!r}))\n"
 
 BODIES: dict[str, tuple[str, str, str]] = {

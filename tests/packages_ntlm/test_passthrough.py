@@ -21,6 +21,8 @@ from secpkg.authority.subauthentication import FILTERED, Subauthentication
 from secpkg.contract import InterfaceVersion, LogonType, ModuleTables, Status, msv1_0
 from secpkg.testing import LabAuthority, Pair
 
+pytestmark = pytest.mark.slow  # each takes a while, and there are many
+
 FAILED, NO_SERVERS = Status.STATUS_LOGON_FAILURE, Status.STATUS_NO_LOGON_SERVERS
 CHALLENGE = bytes(range(8))
 PEOPLE = (LogonType.INTERACTIVE, LogonType.UNLOCK, LogonType.BATCH, LogonType.SERVICE)

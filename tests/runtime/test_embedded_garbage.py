@@ -9,6 +9,8 @@ import pytest
 from secpkg import Client, Server
 from secpkg.testing import LabAuthority
 
+pytestmark = pytest.mark.slow  # each takes a while, and there are many
+
 NAME, PASSWORD = "alice", "correct horse"
 
 

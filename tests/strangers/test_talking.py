@@ -11,6 +11,8 @@ from tests.strangers.talk import ELSEWHERE, TLS, End, Refused, handshake, same_k
 
 from secpkg.protocols.ntlm import NegotiateFlag
 
+pytestmark = pytest.mark.slow  # each takes a while, and there are many
+
 
 def cases(when: Callable[[Peer, str], bool] = lambda peer, side: True) -> pytest.MarkDecorator:
     """Each stranger at each side that it plays, where `when` holds."""
