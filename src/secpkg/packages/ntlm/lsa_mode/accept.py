@@ -30,7 +30,7 @@ from secpkg.contract.values import (
     TokenReference,
 )
 from secpkg.packages.ntlm.lsa_mode.accounts import Found
-from secpkg.packages.ntlm.lsa_mode.credentials import CredentialsHandle
+from secpkg.packages.ntlm.lsa_mode.credentials import CredentialsHandle, HalfBuilt
 from secpkg.packages.ntlm.lsa_mode.initiate import hash_of
 from secpkg.packages.ntlm.lsa_mode.passthrough import PassthroughHalf
 from secpkg.packages.ntlm.lsa_mode.refusals import refused
@@ -51,19 +51,6 @@ _ALLOW_MISSING: Final = int(AscReq.ALLOW_MISSING_BINDINGS)
 _CHALLENGE: Final = 8
 
 
-class Accepting:
-    """A half-built context. Its state is taken out before use, so that a challenge is answered once."""
-
-    __slots__ = ("state",)
-
-    def __init__(self, state: ntlm.Challenged | None) -> None:
-        self.state = state
-
-    def take(self) -> ntlm.Challenged | None:
-        state, self.state = self.state, None
-        return state
-
-
 class Verified(msgspec.Struct, frozen=True):
     """A proof that held: the end of the exchange, and who the authority has to admit."""
 
@@ -77,7 +64,11 @@ class AcceptHalf(PassthroughHalf):
     """The server side."""
 
     async def accept_lsa_mode_context(
-        self, call: Call, credential: CredentialsHandle, context: Accepting | None, request: ContextRequest
+        self,
+        call: Call,
+        credential: CredentialsHandle,
+        context: HalfBuilt[ntlm.Challenged] | None,
+        request: ContextRequest,
     ) -> Step:
         """SpAcceptLsaModeContext. SEC_E_LOGON_DENIED for every proof that does not hold, SEC_E_BAD_BINDINGS for one
         that is of another channel.
@@ -107,7 +98,7 @@ class AcceptHalf(PassthroughHalf):
             state, token = self.acceptor.start_datagram(server_challenge=nonce, now=now)
         else:
             state, token = self.acceptor.start(request.token, server_challenge=nonce, now=now)
-        return Continue(token, Accepting(state))
+        return Continue(token, HalfBuilt(state))
 
     async def _decide(self, call: Call, presented: ntlm.Presented, request: ContextRequest) -> Step:
         try:

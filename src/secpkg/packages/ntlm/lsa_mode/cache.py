@@ -57,14 +57,12 @@ class LogonCache:
         """The entry of a user."""
         return self.entries.get(_key(user, domain))
 
-    def replace(self, credential: Credential, call: Call) -> bool:
-        """Another password for an entry that is there (MsV1_0ChangeCachedPassword); whether there was one."""
+    def replace(self, credential: Credential, call: Call) -> None:
+        """Another password for an entry, where there is one (MsV1_0ChangeCachedPassword)."""
         entry = self.find(credential.user, credential.domain)
-        if entry is None:
-            return False
-        entry.salt = call.entropy(_SALT)
-        entry.derived = _derive(credential.nt_hash, entry.salt)
-        return True
+        if entry is not None:
+            entry.salt = call.entropy(_SALT)
+            entry.derived = _derive(credential.nt_hash, entry.salt)
 
 
 def _key(user: str, domain: str) -> tuple[str, str]:

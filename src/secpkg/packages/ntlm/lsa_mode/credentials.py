@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Generic, TypeVar
+
 from secpkg.contract.flags import CredentialUse
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import Acquired, AuthIdentity, Call
 from secpkg.packages.ntlm.lsa_mode.accounts import Accounts, credential_of
 from secpkg.protocols import ntlm
+
+S = TypeVar("S")
 
 
 class CredentialsHandle:
@@ -24,6 +28,22 @@ class CredentialsHandle:
     ) -> None:
         self.own, self.logon_id, self.nobody = own, logon_id, nobody
         self.inbound, self.outbound = bool(use & CredentialUse.INBOUND), bool(use & CredentialUse.OUTBOUND)
+
+
+class HalfBuilt(Generic[S]):
+    """A half-built context of either side. Its state is taken out before use, so that no leg is tried twice and a
+    challenge is answered once.
+    """
+
+    __slots__ = ("_state",)
+
+    def __init__(self, state: S) -> None:
+        self._state: S | None = state
+
+    def take(self) -> S | None:
+        """The state, once."""
+        state, self._state = self._state, None
+        return state
 
 
 class CredentialsHalf(Accounts):

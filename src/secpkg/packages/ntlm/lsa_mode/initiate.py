@@ -9,7 +9,7 @@ from secpkg.contract.channel_bindings import unpack
 from secpkg.contract.flags import IscReq, IscRet
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import NEVER, Call, Complete, ContextRequest, Continue, Refused, Step
-from secpkg.packages.ntlm.lsa_mode.credentials import CredentialsHalf, CredentialsHandle
+from secpkg.packages.ntlm.lsa_mode.credentials import CredentialsHalf, CredentialsHandle, HalfBuilt
 from secpkg.packages.ntlm.lsa_mode.refusals import refused
 from secpkg.packages.ntlm.lsa_mode.settings import VERSION
 from secpkg.packages.ntlm.packed_context import PackedContext
@@ -37,24 +37,15 @@ def _initiator(machine: str, flags: int) -> ntlm.Initiator:
     return ntlm.Initiator(request=flags, strength=_WHATEVER, workstation=machine, version=VERSION)
 
 
-class Initiating:
-    """A half-built context. Its state is taken out before use, so that no leg is tried twice."""
-
-    __slots__ = ("state",)
-
-    def __init__(self, state: ntlm.NegotiateSent | None) -> None:
-        self.state = state
-
-    def take(self) -> ntlm.NegotiateSent | None:
-        state, self.state = self.state, None
-        return state
-
-
 class InitiateHalf(CredentialsHalf):
     """The client side."""
 
     async def init_lsa_mode_context(
-        self, call: Call, credential: CredentialsHandle, context: Initiating | None, request: ContextRequest
+        self,
+        call: Call,
+        credential: CredentialsHandle,
+        context: HalfBuilt[ntlm.NegotiateSent] | None,
+        request: ContextRequest,
     ) -> Step:
         """SpInitLsaModeContext. At most one call to the authority: for the credential of a session."""
         try:
@@ -67,16 +58,16 @@ class InitiateHalf(CredentialsHalf):
             initiator = _initiator(self.machine, _wanted(request.requirements))
             if not request.requirements & _DATAGRAM:
                 sent, token = initiator.start()
-                return Continue(token, Initiating(sent))
+                return Continue(token, HalfBuilt(sent))
             waiting = initiator.start_datagram()
             if not request.token:
-                return Continue(b"", Initiating(waiting))  # R228, as far as it goes: NTLM has no key before a challenge
-            return await self._authenticate(call, credential, Initiating(waiting), request)
+                return Continue(b"", HalfBuilt(waiting))  # R228, as far as it goes: NTLM has no key before a challenge
+            return await self._authenticate(call, credential, HalfBuilt(waiting), request)
         except Rejected as rejected:
             return refused(rejected)
 
     async def _authenticate(
-        self, call: Call, credential: CredentialsHandle, context: Initiating, request: ContextRequest
+        self, call: Call, credential: CredentialsHandle, context: HalfBuilt[ntlm.NegotiateSent], request: ContextRequest
     ) -> Step:
         state = context.take()
         if state is None:
@@ -96,11 +87,12 @@ class InitiateHalf(CredentialsHalf):
             )
         return _complete(call, done, token, request)
 
-    async def delete_context(self, call: Call, context: object) -> None:
+    async def delete_context(
+        self, call: Call, context: HalfBuilt[ntlm.NegotiateSent] | HalfBuilt[ntlm.Challenged] | None
+    ) -> None:
         """SpDeleteContext: the LSA half of a finished context is nothing."""
-        take = getattr(context, "take", None)
-        if take is not None:
-            take()
+        if context is not None:
+            context.take()
 
 
 def _wanted(requirements: int) -> int:
