@@ -127,6 +127,12 @@ class FakeChannel:
             return schema.Answered(message.id, msgspec_raw(Names("alice")))
         return schema.Done(message.id)
 
+    def tell(self, message: schema.ToWorker, /) -> bool:
+        if self.closed:
+            raise ChannelClosed("gone")
+        self.authority.seen.append(message)
+        return True
+
     def leg(self, message: schema.InitializeContext | schema.AcceptContext, accept: bool) -> schema.FromWorker:
         script = self.authority
         context = message.context
@@ -211,6 +217,10 @@ class FakeLink:
         if isinstance(message, schema.Manage):
             return schema.Answered(message.id, msgspec_raw({"did": message.operation}))
         return schema.Done(message.id)
+
+    def tell(self, message: schema.ToAuthority, /) -> bool:
+        self.call(message)
+        return True
 
     def token(self) -> int:
         self.last_token += 1

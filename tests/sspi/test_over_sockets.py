@@ -66,8 +66,10 @@ class SocketServer:
                 elif isinstance(message, schema.TokenDescriptor):
                     with open(os.devnull, "rb") as file:
                         packet.send(sock, schema.encode(schema.Done(message.id)), [file.fileno()])
-                else:
+                elif message.id:
                     packet.send(sock, schema.encode(link.call(message)))
+                else:
+                    link.tell(message)
         except (ChannelError, OSError):
             return
 
@@ -86,7 +88,11 @@ class SocketServer:
         into = packet.buffer()
         try:
             while frame := packet.recv_frame(sock, into):
-                packet.send(sock, schema.encode(channel.call(schema.decode_to_worker(frame))))
+                message = schema.decode_to_worker(frame)
+                if message.id:
+                    packet.send(sock, schema.encode(channel.call(message)))
+                else:
+                    channel.tell(message)
         except (ChannelError, OSError):
             sock.close()
 

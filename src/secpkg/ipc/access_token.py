@@ -132,7 +132,7 @@ class TokenHandle:
         handle = getattr(self, "_handle", 0)
         if handle:
             self._handle = 0
-            self._connection.deferred.append(schema.CloseToken(next_id(), handle))
+            self._connection.deferred.append(schema.CloseToken(0, handle))
 
 
 class AccessToken(TokenHandle):

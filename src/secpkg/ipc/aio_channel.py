@@ -109,6 +109,19 @@ class AsyncChannel(Generic[Req, Rep]):
             if self._waiting.pop(number, None) is not None:
                 self._abandon(number)
 
+    def tell(self, message: Req) -> bool:
+        """Send a message that gets no reply, now or when the kernel takes it. False where too many wait for that: then
+        it was not sent. ChannelClosed, ChannelForked, FrameRefused, ResourceShortage.
+        """
+        if self._why is not None:
+            raise self._dead()
+        frame = self._encode(message)
+        packet.check(frame)
+        if len(self._queue) >= MAX_QUEUED:
+            return False
+        self._submit(message.id, frame)
+        return True
+
     def close(self) -> None:
         """Close the channel; pending calls get ChannelClosed. Harmless when repeated, and in the child of a fork."""
         self._end(ChannelClosed("this end was closed"))

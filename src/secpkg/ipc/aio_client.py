@@ -23,6 +23,7 @@ class AsyncSocketLink:
         self.domain_name = blocking.domain_name
         self.clock = blocking.clock
         self.trusted = blocking.trusted
+        self.tell = blocking.tell
         self.close = blocking.close
 
     @property

@@ -10,7 +10,10 @@ that releases a handle while its thread waits for a reply would wait for itself)
 `ChannelBusy`. The lock is taken by `with` alone: after any other way of taking it a signal handler may raise before the
 `try` is entered, and it is held for ever.
 
-After a fork the child finds a lock that refuses, in place of one that may be held by a thread that it does not have.
+A message that gets no reply (`tell`) does not queue there: one frame is one send, whoever else waits for a reply. It
+has a lock of its own, so that the descriptor is not closed, and its number given to something else, under a send.
+
+After a fork the child finds locks that refuse, in place of some that may be held by a thread that it does not have.
 """
 
 from __future__ import annotations
@@ -43,6 +46,7 @@ from .rights import OwnedFds
 
 _TIMEVAL: Final = struct.Struct("ll")
 _NOSIGNAL: Final = int(socket.MSG_NOSIGNAL)
+_AT_ONCE: Final = int(socket.MSG_NOSIGNAL | socket.MSG_DONTWAIT)
 _LIMIT: Final = packet.MAX_FRAME
 # Calls given up whose replies are still to come. A server that owes so many is not going to answer.
 MAX_OWED: Final = 1024
@@ -95,6 +99,8 @@ class Channel(Generic[Req, Rep]):
         "_send",
         "_serve",
         "_sock",
+        "_teller",
+        "_telling",
         "_why",
     )
 
@@ -119,6 +125,8 @@ class Channel(Generic[Req, Rep]):
         self._buffer = packet.buffer()
         self._lock: AbstractContextManager[bool] = threading.Lock()
         self._owner = 0
+        self._telling: AbstractContextManager[bool] = threading.Lock()
+        self._teller = 0
         self._owed: set[int] = set()
         self._numbers = count(1)
         self._why: ChannelError | None = None
@@ -181,6 +189,34 @@ class Channel(Generic[Req, Rep]):
             finally:
                 self._owner = 0
 
+    def tell(self, message: Req) -> bool:
+        """Send a message that gets no reply. False where the kernel does not take it at once, or where this thread is
+        interrupted in `tell`: then it was not sent.
+
+        ChannelClosed, ChannelForked, FrameRefused, ResourceShortage. That the other end is gone is for the next call to
+        find: what it sent before it went may still have to be read.
+        """
+        frame = self._encode(message)
+        packet.check(frame)
+        me = get_ident()
+        if self._teller == me:
+            return False
+        with self._telling:
+            self._teller = me
+            try:
+                if self._why is not None:
+                    raise self._dead() or self._why
+                self._send(frame, _AT_ONCE)
+            except BlockingIOError:
+                return False
+            except ChannelError:
+                raise
+            except OSError as error:
+                raise packet.named(error) from error
+            finally:
+                self._teller = 0
+        return True
+
     def call_with_fds(self, request: Req, max_fds: int = 1, passing: Sequence[int] = ()) -> tuple[Rep, OwnedFds]:
         """`call` where the request carries copies of the descriptors `passing`, and the reply may carry up to `max_fds`
         descriptors (close-on-exec), which the caller owns.
@@ -229,7 +265,7 @@ class Channel(Generic[Req, Rep]):
             return
         try:
             with self._lock:
-                self._sock.close()
+                self._close_socket()
         except ChannelForked:
             return
 
@@ -245,8 +281,8 @@ class Channel(Generic[Req, Rep]):
     def forked(self) -> None:
         """For `secpkg.ipc.fork`: let go of the child's copy. No shutdown, which would end the parent's, and no lock."""
         self._why = ChannelForked("the channel belongs to the parent of this process")
-        self._lock = _Refusal()
-        self._owner = 0
+        self._lock = self._telling = _Refusal()
+        self._owner = self._teller = 0
         self._sock.close()
 
     def __enter__(self) -> Channel[Req, Rep]:
@@ -327,8 +363,15 @@ class Channel(Generic[Req, Rep]):
         if self._why is None:
             self._why = why
             self._shut_down()
-        self._sock.close()
+        self._close_socket()
         return self._dead() or why
+
+    def _close_socket(self) -> None:
+        """Holding the lock: no `tell` is under way."""
+        if self._teller == get_ident():  # a signal handler: the rest of the send below it finds the end
+            return
+        with self._telling:
+            self._sock.close()
 
     def _shut_down(self) -> None:
         try:

@@ -35,6 +35,7 @@ class SocketLink:
         self.clock = time.time
         self.trusted = connected.trusted
         self.call = channel.call
+        self.tell = channel.tell
         self.close = channel.close
 
     @property

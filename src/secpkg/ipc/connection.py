@@ -10,6 +10,9 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
 
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import PackageInfo
@@ -21,6 +24,16 @@ _ATTRIBUTE = "_secpkg_connection"
 
 MAX_DEFERRED = 4096
 """Releases kept for the next operation; beyond that the end of the channel releases them."""
+
+
+WorkerEnd = schema.DeleteContext | schema.FreeCredentials
+AuthorityEnd = schema.ReleaseReference | schema.CloseToken | schema.FreeBuffer
+_Ended = TypeVar("_Ended", bound=WorkerEnd | AuthorityEnd)
+
+
+def _numbered(message: _Ended) -> _Ended:
+    """The same as a call, for a reply to come: the one way to wait until there is room for it."""
+    return msgspec.structs.replace(message, id=next_id())
 
 
 class OpenedPackage:
@@ -35,18 +48,14 @@ class OpenedPackage:
         self.number = opened.package
         self.user_half = opened.user_half
         self.thunks = opened.thunks
-        self.deferred: deque[schema.ToWorker] = deque(maxlen=MAX_DEFERRED)
+        self.deferred: deque[WorkerEnd] = deque(maxlen=MAX_DEFERRED)
         self.backend: object = None
         """What makes contexts with it (`secpkg.sspi.backends`): one for all of them."""
 
     async def ask(self, message: schema.ToWorker) -> schema.FromWorker:
         """One exchange with the worker; SecurityError for `Failed` and for a channel that is gone."""
-        while self.deferred:
-            left = self.deferred.popleft()
-            try:
-                await Exchange(self.channel.call, left)
-            except ChannelError:
-                self.deferred.clear()
+        if self.deferred:
+            await self._release()
         try:
             if self.connection.in_place:  # whoever drives this would do no more
                 reply = self.channel.call(message)
@@ -57,6 +66,27 @@ class OpenedPackage:
         if type(reply) is schema.Failed:
             raise failure(reply.status, reply.substatus, reply.reason)
         return reply
+
+    async def end(self, message: WorkerEnd) -> None:
+        """Tell the worker that something is over, without waiting: what its package says to that only the trace has.
+        SecurityError for a channel that is gone.
+        """
+        if self.deferred:
+            await self._release()
+        try:
+            if not self.channel.tell(message):
+                await Exchange(self.channel.call, _numbered(message))
+        except ChannelError as error:
+            raise worker_error(error) from error
+
+    async def _release(self) -> None:
+        while self.deferred:
+            left = self.deferred.popleft()
+            try:
+                if not self.channel.tell(left):
+                    await Exchange(self.channel.call, _numbered(left))
+            except ChannelError:
+                self.deferred.clear()
 
 
 class Connection:
@@ -71,16 +101,12 @@ class Connection:
         self.in_place = link.in_place
         self.opened: dict[tuple[str, int], OpenedPackage] = {}
         self.retired: list[tuple[int, OpenedPackage]] = []
-        self.deferred: deque[schema.ToAuthority] = deque(maxlen=MAX_DEFERRED)
+        self.deferred: deque[AuthorityEnd] = deque(maxlen=MAX_DEFERRED)
 
     async def ask(self, message: schema.ToAuthority) -> schema.FromAuthority:
         """One exchange with the authority; SecurityError for `Failed` and for a connection that is gone."""
-        while self.deferred:
-            left = self.deferred.popleft()
-            try:
-                await Exchange(self.link.call, left)
-            except ChannelError:
-                self.deferred.clear()
+        if self.deferred:
+            await self.release()
         try:
             reply = self.link.call(message) if self.in_place else await Exchange(self.link.call, message)
         except ChannelError as error:
@@ -88,6 +114,16 @@ class Connection:
         if type(reply) is schema.Failed:
             raise failure(reply.status, reply.substatus, reply.reason)
         return reply
+
+    async def release(self) -> None:
+        """Tell the authority what was noted for it, without waiting. If it is gone, there is nothing to release."""
+        while self.deferred:
+            left = self.deferred.popleft()
+            try:
+                if not self.link.tell(left):
+                    await Exchange(self.link.call, _numbered(left))
+            except ChannelError:
+                self.deferred.clear()
 
     async def package(self, name: str, token: int = 0) -> OpenedPackage:
         """The package of this name, presenting an access token of this connection (0: none). SEC_E_SECPKG_NOT_FOUND."""
@@ -217,4 +253,4 @@ shared = Connections()
 
 def release_reference(connection: Connection, reference: bytes) -> None:
     """Note that the context of a reference that was not redeemed is gone."""
-    connection.deferred.append(schema.ReleaseReference(next_id(), reference))
+    connection.deferred.append(schema.ReleaseReference(0, reference))

@@ -36,6 +36,10 @@ class WorkerChannel(Protocol):
         """Send a message and wait for its reply; ChannelError when there is none."""
         ...
 
+    def tell(self, message: ToWorker, /) -> bool:
+        """Send one of `schema.ENDS` with the id 0. False: it cannot be sent without waiting. Never to be awaited."""
+        ...
+
     def close(self) -> None:
         """The worker runs down what belongs to the channel. Harmless when repeated."""
         ...
@@ -71,6 +75,10 @@ class AuthorityLink(Protocol):
 
     def call(self, message: ToAuthority, /) -> FromAuthority:
         """Send a message and wait for its reply, which may be `Failed`; ChannelError when there is none."""
+        ...
+
+    def tell(self, message: ToAuthority, /) -> bool:
+        """Send one of `schema.ENDS` with the id 0. False: it cannot be sent without waiting. Never to be awaited."""
         ...
 
     def open_channel(self, name: str, token: int, /) -> tuple[PackageOpened, WorkerChannel]:

@@ -5,8 +5,9 @@
 
 What authority and worker say to each other is in `secpkg.ipc.control`, which no application loads.
 
-Every request carries an ``id`` that its reply repeats. Handles are nonzero integers of one channel; 0 stands for NULL.
-Decoding is typed: a frame gives a valid message or is refused before anyone looks at it.
+Every request carries an ``id`` that its reply repeats. One of `ENDS` may carry 0: whoever is done with something need
+not wait to hear so, and gets no reply, not even `Failed`. Handles are nonzero integers of one channel; 0 stands for
+NULL. Decoding is typed: a frame gives a valid message or is refused before anyone looks at it.
 """
 
 from __future__ import annotations
@@ -556,6 +557,10 @@ FromAuthority = (
     | Answered
 )
 
+
+ENDS = (DeleteContext, FreeCredentials, ReleaseReference, CloseToken, FreeBuffer)
+"""What ends something, and may have the id 0."""
+End = DeleteContext | FreeCredentials | ReleaseReference | CloseToken | FreeBuffer
 
 encode = msgspec.msgpack.Encoder().encode
 """Any message to its frame."""

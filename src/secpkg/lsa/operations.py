@@ -78,7 +78,7 @@ async def logon(
         # Who the token is for comes with a handle of it: this one is kept, the first is given back.
         opened = await _ask(connection, schema.DuplicateToken(next_id(), made.token), schema.TokenOpened)
     finally:
-        connection.deferred.append(schema.CloseToken(next_id(), made.token))
+        connection.deferred.append(schema.CloseToken(0, made.token))
     return made, opened
 
 

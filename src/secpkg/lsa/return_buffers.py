@@ -11,7 +11,7 @@ import msgspec
 from secpkg.contract.status import SecurityError, Status
 from secpkg.ipc import fork, schema
 from secpkg.ipc.connection import Connection
-from secpkg.ipc.link import next_id, run
+from secpkg.ipc.link import run
 from secpkg.lsa import operations
 
 
@@ -42,7 +42,7 @@ class Lease:
         number = getattr(self, "_number", 0)
         if number:
             self._number = 0
-            self._connection.deferred.append(schema.FreeBuffer(next_id(), number))
+            self._connection.deferred.append(schema.FreeBuffer(0, number))
 
 
 class ReturnBytes(bytes):

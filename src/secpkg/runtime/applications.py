@@ -12,9 +12,10 @@ from secpkg.contract.values import Complete, ContextRequest, Continue, NeedMore,
 from secpkg.host.lsa_mode.channel import Channel, Role
 from secpkg.host.lsa_mode.dispatcher import Dispatcher
 from secpkg.host.lsa_mode.local.memory import received
-from secpkg.host.lsa_mode.running import as_security_error
+from secpkg.host.lsa_mode.running import as_security_error, ignore
 from secpkg.host.lsa_mode.steps import step_status
 from secpkg.ipc.schema import (
+    ENDS,
     AcceptContext,
     AcquireCredentials,
     Answered,
@@ -40,7 +41,9 @@ _CONTINUE_NEEDED: Final = Status.SEC_I_CONTINUE_NEEDED
 
 
 def handle(dispatcher: Dispatcher, channel: Channel, message: ToWorker, reply: Reply) -> None:
-    """Answer one message; ``reply`` is told exactly once unless the application goes away first."""
+    """Answer one message; ``reply`` is told exactly once unless the application goes away first, or said with the id 0
+    that it will not listen.
+    """
     try:
         if type(message) is AcceptContext:
             _accept(dispatcher, channel, message, reply)
@@ -61,7 +64,8 @@ def handle(dispatcher: Dispatcher, channel: Channel, message: ToWorker, reply: R
             assert isinstance(message, QueryContext)
             _query(dispatcher, channel, message, reply)
     except SecurityError as refused:
-        reply(Failed(message.id, refused.status, refused.substatus, refused.reason))
+        if message.id or not isinstance(message, ENDS):
+            reply(Failed(message.id, refused.status, refused.substatus, refused.reason))
 
 
 def _told(number: int, reply: Reply) -> Callable[[int, Step], None]:
@@ -121,6 +125,9 @@ def stepped(number: int, context: int, step: Step) -> Stepped:
 
 
 def _done(number: int, reply: Reply) -> Callable[[object, BaseException | None], None]:
+    if not number:
+        return ignore
+
     def done(_value: object, error: BaseException | None) -> None:
         reply(Done(number) if error is None else _failed(number, error))
 

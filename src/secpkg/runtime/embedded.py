@@ -56,6 +56,7 @@ from secpkg.runtime.modules import LsaModeInitialize, ModuleDescription, describ
 from secpkg.runtime.ports import Events, Legs, Opened, answer
 from secpkg.runtime.reports import attributed, traced
 from secpkg.runtime.scheduling import ThreadScheduler
+from secpkg.runtime.service import unheard
 
 if TYPE_CHECKING:
     from secpkg.runtime.config import PassthroughConfig
@@ -240,6 +241,16 @@ class LocalChannel:
                 port.report_drained()
         return replies[0]
 
+    def tell(self, message: ToWorker, /) -> bool:
+        channel, port = self._channel, self._port
+        if self._why is not None or channel.closed:
+            raise (self._why or ChannelClosed)("the channel is closed")
+        with self._lock:
+            handle(port.module.dispatcher, channel, message, unheard)
+            if port.draining:
+                port.report_drained()
+        return True
+
     def close(self) -> None:
         if self._why is None:
             self._why = ChannelClosed
@@ -296,6 +307,13 @@ class LocalLink:
 
     def call(self, message: ToAuthority, /) -> FromAuthority:
         return self._exchange(message)[0]
+
+    def tell(self, message: ToAuthority, /) -> bool:
+        if self._why is not None or self._connection.closed:
+            raise (self._why or ChannelClosed)("the connection is closed")
+        with self._embedded.lock:
+            self._embedded.machine.service.handle(self._connection, message, unheard)
+        return True
 
     def open_channel(self, name: str, token: int, /) -> tuple[PackageOpened, LocalChannel]:
         reply, channel = self._exchange(OpenPackage(next_id(), name, token))

@@ -29,6 +29,7 @@ from secpkg.contract.requests import Request, Resume, drive
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import ClientInfo
 from secpkg.ipc.schema import (
+    ENDS,
     MAX_SUBMIT_BUFFER,
     PROTOCOL_VERSION,
     AdoptToken,
@@ -180,8 +181,12 @@ class Service:
             told(connection)
 
     def handle(self, connection: Connection, message: ToAuthority, reply: Reply, fd: int = -1) -> None:
-        """Answer one message of a connection. ``fd`` is a descriptor that came with it and stays the caller's."""
+        """Answer one message of a connection, unless it is an end whose sender does not listen. ``fd`` is a descriptor
+        that came with it and stays the caller's.
+        """
         size = _size(message)
+        if not message.id and isinstance(message, ENDS):
+            reply = unheard
         if self.observer is not None:
             reply = self.observer(connection.caller, message, reply)
         if isinstance(message, COUNTED):
@@ -404,6 +409,10 @@ def _named(authority: LocalSecurityAuthority, message: LookupPackage | LookupPro
     if isinstance(message, LookupPackage):
         return authority.packages.find(message.name)
     return provider(authority, message.provider)
+
+
+def unheard(message: object, passed: object = None) -> None:
+    """Nobody waits for it."""
 
 
 def _size(message: ToAuthority) -> int:

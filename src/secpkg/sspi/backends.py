@@ -110,7 +110,9 @@ class Backend(Protocol):
         self, use: int, principal: str | None, identity: AuthIdentity | None, data: bytes, logon_id: int | None
     ) -> tuple[object, float]: ...
 
-    def free(self, credential: object) -> Awaitable[object]: ...
+    def free(self, credential: object, heard: bool) -> Awaitable[object]:
+        """``heard``: wait for what the package says to that."""
+        ...
 
     async def leg(
         self, accept: bool, credential: object, context: object, request: ContextRequest
@@ -118,7 +120,9 @@ class Backend(Protocol):
 
     def map(self, leg: Leg | schema.Stepped, *, integrity: bool, confidentiality: bool) -> UserContext | None: ...
 
-    def delete(self, context: object) -> Awaitable[object]: ...
+    def delete(self, context: object, heard: bool) -> Awaitable[object]:
+        """``heard``: wait for what the package says to that."""
+        ...
 
     def defer_delete(self, context: object) -> None:
         """Delete from a finalizer."""
@@ -191,8 +195,11 @@ class WorkerBackend:
             raise _unexpected(reply)
         return reply.credential, reply.expiry
 
-    def free(self, credential: object) -> Awaitable[object]:
-        return self.opened.ask(schema.FreeCredentials(next_id(), cast(int, credential)))
+    def free(self, credential: object, heard: bool) -> Awaitable[object]:
+        number: int = credential  # type: ignore[assignment]  # a handle of this backend's
+        if heard:
+            return self.opened.ask(schema.FreeCredentials(next_id(), number))
+        return self.opened.end(schema.FreeCredentials(0, number))
 
     async def leg(
         self, accept: bool, credential: object, context: object, request: ContextRequest
@@ -250,14 +257,17 @@ class WorkerBackend:
         user = self._user = user_package(info.name, self.opened.number, info.capabilities, known)
         return user
 
-    def delete(self, context: object) -> Awaitable[object]:
-        return self.opened.ask(schema.DeleteContext(next_id(), cast(int, context)))
+    def delete(self, context: object, heard: bool) -> Awaitable[object]:
+        number: int = context  # type: ignore[assignment]  # a handle of this backend's
+        if heard:
+            return self.opened.ask(schema.DeleteContext(next_id(), number))
+        return self.opened.end(schema.DeleteContext(0, number))
 
     def defer_delete(self, context: object) -> None:
-        self.opened.deferred.append(schema.DeleteContext(next_id(), cast(int, context)))
+        self.opened.deferred.append(schema.DeleteContext(0, cast(int, context)))
 
     def defer_free(self, credential: object) -> None:
-        self.opened.deferred.append(schema.FreeCredentials(next_id(), cast(int, credential)))
+        self.opened.deferred.append(schema.FreeCredentials(0, cast(int, credential)))
 
     async def query(self, context: object, attribute: int) -> ContextAttributes:
         reply = await self.opened.ask(schema.QueryContext(next_id(), cast(int, context), attribute))
@@ -352,7 +362,7 @@ class ProviderBackend:
         # The package's object may be falsy: the handle says that there is one.
         return (acquired.credential,), acquired.expiry
 
-    async def free(self, credential: object) -> None:
+    async def free(self, credential: object, heard: bool) -> None:
         self._optional("free_credentials_handle", credential)
 
     def _optional(self, function: str, native: object) -> None:
@@ -387,7 +397,7 @@ class ProviderBackend:
         context.expire(leg.expiry, clock)
         return context
 
-    async def delete(self, context: object) -> None:
+    async def delete(self, context: object, heard: bool) -> None:
         self._optional("delete_security_context", context)
 
     def defer_delete(self, context: object) -> None:

@@ -24,7 +24,7 @@ from secpkg.contract.values import (
 from secpkg.host.user_mode import providers
 from secpkg.host.user_mode.contexts import UserContext, busy
 from secpkg.ipc import fork, schema, where
-from secpkg.ipc.connection import Connection, Connections
+from secpkg.ipc.connection import Connections
 from secpkg.ipc.link import next_id, status_of
 from secpkg.ipc.session import LogonSession
 from secpkg.sspi.backends import Backend, ProviderBackend, WorkerBackend
@@ -232,12 +232,14 @@ async def clear(backend: Backend, identity: AuthIdentity) -> AuthIdentity:
     return await opened(identity, Asker(connection=backend.opened.connection if backend.opened else None))
 
 
-async def free(credential: CredentialHandle) -> None:
-    """FreeCredentialsHandle; a second time it is SEC_E_INVALID_HANDLE."""
+async def free(credential: CredentialHandle, *, heard: bool = True) -> None:
+    """FreeCredentialsHandle; a second time it is SEC_E_INVALID_HANDLE. Unless it is to be ``heard``, nobody waits for
+    what the package says to that.
+    """
     native, credential.native = credential.native, None
     if not native:
         raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="credential_freed")
-    await credential.backend.free(native)
+    await credential.backend.free(native, heard)
 
 
 async def leg(
@@ -369,13 +371,15 @@ def _effective(granted: int) -> int:
 
 async def _delete_quietly(context: ContextHandle) -> None:
     try:
-        await _delete(context)
+        await _delete(context, heard=True)
     except SecurityError:
         return
 
 
-async def delete(context: ContextHandle) -> None:
-    """DeleteSecurityContext: the user half, then the other, each once (spec/README 9). Again is nothing (R191)."""
+async def delete(context: ContextHandle, *, heard: bool = True) -> None:
+    """DeleteSecurityContext: the user half, then the other, each once (spec/README 9). Again is nothing (R191). Unless
+    it is to be ``heard``, nobody waits for what the package's LSA half says to that.
+    """
     if context.state == "deleted":
         return
     try:
@@ -383,12 +387,12 @@ async def delete(context: ContextHandle) -> None:
     except IndexError:
         raise busy() from None
     try:
-        await _delete(context)
+        await _delete(context, heard)
     finally:
         context.turn.append(None)
 
 
-async def _delete(context: ContextHandle) -> None:
+async def _delete(context: ContextHandle, heard: bool) -> None:
     context.state = "deleted"
     native, context.native = context.native, None
     try:
@@ -398,7 +402,7 @@ async def _delete(context: ContextHandle) -> None:
         _let_go_of_token(context)
         if native:
             try:
-                await context.backend.delete(native)
+                await context.backend.delete(native, heard)
             except SecurityError as error:
                 # With the worker its half is gone too (lock 7).
                 if error.reason not in ("worker_gone", "handle_of_parent_process"):
@@ -406,18 +410,9 @@ async def _delete(context: ContextHandle) -> None:
         context.credential = None
         opened = context.backend.opened
         if opened is not None and opened.connection.deferred:
-            await _tell_authority(opened.connection)
-
-
-async def _tell_authority(connection: Connection) -> None:
-    """Send what was noted for the authority: a session ends with its last token, and not at some later call. Nor may a
-    server that never calls the authority run into the quota for tokens that nobody redeems.
-    """
-    try:
-        await connection.ask(connection.deferred.pop())
-    except SecurityError:
-        # The authority is gone, or knew that the token is: there is nothing left to release.
-        return
+            # Now, and not with some later call: a session ends with its last token. Nor may a server that never calls
+            # the authority run into the quota for tokens that nobody redeems.
+            await opened.connection.release()
 
 
 def _let_go_of_token(context: ContextHandle) -> None:
@@ -425,10 +420,10 @@ def _let_go_of_token(context: ContextHandle) -> None:
     if opened is None:
         return
     if context.reference is not None:
-        opened.connection.deferred.append(schema.ReleaseReference(next_id(), context.reference))
+        opened.connection.deferred.append(schema.ReleaseReference(0, context.reference))
         context.reference = None
     if context.token is not None:
-        opened.connection.deferred.append(schema.CloseToken(next_id(), context.token.token))
+        opened.connection.deferred.append(schema.CloseToken(0, context.token.token))
         context.token = None
 
 

@@ -83,7 +83,7 @@ class CredentialSource:
                 if self._handle is None and not self._closed:
                     self._handle = acquired
             if self._handle is not acquired:  # another first step was quicker, or the end was
-                await operations.free(acquired)
+                await operations.free(acquired, heard=False)
                 return await self._open()
         return self._handle
 
@@ -108,7 +108,7 @@ class CredentialSource:
         handle, self._handle = self._handle, None
         if handle is not None and handle.native:
             try:
-                await operations.free(handle)
+                await operations.free(handle, heard=False)
             except SecurityError as error:
                 if error.reason not in ("worker_gone", "handle_of_parent_process"):
                     raise
@@ -259,7 +259,7 @@ class Party:
         missing = (self._requirements or 0) & _CHECKED[self._accept] & ~context.attributes
         if missing:
             # R173: the caller decides whether what was granted suffices; this one takes no less than it asked for.
-            await operations.delete(context)
+            await operations.delete(context, heard=False)
             kind = AscRet if self._accept else IscRet
             error = SecurityError(Status.SEC_E_SECURITY_QOS_FAILED, reason="requirement_not_granted")
             error.add_note(f"not granted: {kind(missing).native}")
@@ -291,7 +291,7 @@ class Party:
         context, self._context = self._context, None
         try:
             if context is not None:
-                await operations.delete(context)
+                await operations.delete(context, heard=False)
         finally:
             if self._owned:
                 await self._source._free()

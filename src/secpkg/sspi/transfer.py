@@ -112,7 +112,7 @@ async def export(
                 await token[0].ask(schema.CloseToken(next_id(), token[1].token))
             raise
         if flags & SECPKG_CONTEXT_EXPORT_DELETE_OLD:
-            await operations._delete(context)
+            await operations._delete(context, heard=True)
     finally:
         context.turn.append(None)
     return sealed.packed, token
