@@ -31,9 +31,19 @@ AuthorityEnd = schema.ReleaseReference | schema.CloseToken | schema.FreeBuffer
 _Ended = TypeVar("_Ended", bound=WorkerEnd | AuthorityEnd)
 
 
-def _numbered(message: _Ended) -> _Ended:
-    """The same as a call, for a reply to come: the one way to wait until there is room for it."""
-    return msgspec.structs.replace(message, id=next_id())
+async def _tell(tell: Callable[[_Ended], bool], call: Callable[[_Ended], object], message: _Ended) -> None:
+    """Tell of an end, or make a call of it: the one way to wait until there is room."""
+    if not tell(message):
+        await Exchange(call, msgspec.structs.replace(message, id=next_id()))
+
+
+async def _release(tell: Callable[[_Ended], bool], call: Callable[[_Ended], object], deferred: deque[_Ended]) -> None:
+    """Tell of what was noted. If the other end is gone, there is nothing to release."""
+    while deferred:
+        try:
+            await _tell(tell, call, deferred.popleft())
+        except ChannelError:
+            deferred.clear()
 
 
 class OpenedPackage:
@@ -55,7 +65,7 @@ class OpenedPackage:
     async def ask(self, message: schema.ToWorker) -> schema.FromWorker:
         """One exchange with the worker; SecurityError for `Failed` and for a channel that is gone."""
         if self.deferred:
-            await self._release()
+            await _release(self.channel.tell, self.channel.call, self.deferred)
         try:
             if self.connection.in_place:  # whoever drives this would do no more
                 reply = self.channel.call(message)
@@ -72,21 +82,11 @@ class OpenedPackage:
         SecurityError for a channel that is gone.
         """
         if self.deferred:
-            await self._release()
+            await _release(self.channel.tell, self.channel.call, self.deferred)
         try:
-            if not self.channel.tell(message):
-                await Exchange(self.channel.call, _numbered(message))
+            await _tell(self.channel.tell, self.channel.call, message)
         except ChannelError as error:
             raise worker_error(error) from error
-
-    async def _release(self) -> None:
-        while self.deferred:
-            left = self.deferred.popleft()
-            try:
-                if not self.channel.tell(left):
-                    await Exchange(self.channel.call, _numbered(left))
-            except ChannelError:
-                self.deferred.clear()
 
 
 class Connection:
@@ -116,14 +116,8 @@ class Connection:
         return reply
 
     async def release(self) -> None:
-        """Tell the authority what was noted for it, without waiting. If it is gone, there is nothing to release."""
-        while self.deferred:
-            left = self.deferred.popleft()
-            try:
-                if not self.link.tell(left):
-                    await Exchange(self.link.call, _numbered(left))
-            except ChannelError:
-                self.deferred.clear()
+        """Tell the authority what was noted for it, without waiting."""
+        await _release(self.link.tell, self.link.call, self.deferred)
 
     async def package(self, name: str, token: int = 0) -> OpenedPackage:
         """The package of this name, presenting an access token of this connection (0: none). SEC_E_SECPKG_NOT_FOUND."""
