@@ -111,6 +111,7 @@ def test_a_signal_handler_that_tells_or_closes_inside_one_waits_for_nobody(pair:
     finally:
         signal.signal(signal.SIGUSR1, before)
     assert said == [False]
+    assert channel.fileno() == -1, "the descriptor does not wait for the collector"
 
 
 def test_asyncio_sends_now_or_later_and_in_order(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -201,20 +201,24 @@ class Channel(Generic[Req, Rep]):
         me = get_ident()
         if self._teller == me:
             return False
-        with self._telling:
-            self._teller = me
-            try:
-                if self._why is not None:
-                    raise self._dead() or self._why
-                self._send(frame, _AT_ONCE)
-            except BlockingIOError:
-                return False
-            except ChannelError:
-                raise
-            except OSError as error:
-                raise packet.named(error) from error
-            finally:
-                self._teller = 0
+        try:
+            with self._telling:
+                self._teller = me
+                try:
+                    if self._why is not None:
+                        raise self._dead() or self._why
+                    self._send(frame, _AT_ONCE)
+                except BlockingIOError:
+                    return False
+                except ChannelError:
+                    raise
+                except OSError as error:
+                    raise packet.named(error) from error
+                finally:
+                    self._teller = 0
+        finally:
+            if self._why is not None:
+                self.close()  # a signal handler may have closed it in there, and left the descriptor to us
         return True
 
     def call_with_fds(self, request: Req, max_fds: int = 1, passing: Sequence[int] = ()) -> tuple[Rep, OwnedFds]:
@@ -368,7 +372,7 @@ class Channel(Generic[Req, Rep]):
 
     def _close_socket(self) -> None:
         """Holding the lock: no `tell` is under way."""
-        if self._teller == get_ident():  # a signal handler: the rest of the send below it finds the end
+        if self._teller == get_ident():  # a signal handler: the `tell` below it closes when it ends
             return
         with self._telling:
             self._sock.close()
