@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from tests.authority.world import OTHER, PASSWORD, ROOT, USER, Function, World, raising
 
+from secpkg.accounts.sid import Sid
 from secpkg.authority.logon_grant import MAX_PROFILE
+from secpkg.authority.passthrough import PassthroughCall
 from secpkg.authority.policy import Policy
 from secpkg.authority.targets import ModuleFailed, PackageTarget
 from secpkg.contract.flags import ImpersonationLevel, LogonType, PrimaryCredentialFlag
 from secpkg.contract.lsa_mode.ap import SurrogateLogon
-from secpkg.contract.requests import Request, run
+from secpkg.contract.requests import Request, Resume, run
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import (
     LogonRefused,
@@ -328,6 +331,56 @@ def test_a_foreign_principal_needs_the_policy_and_gets_no_sid_of_ours() -> None:
     for user in (f"{ours}-4711", "S-1-5-18", ours):
         information[0] = TokenInformation(user)
         refused(world, package)
+
+
+class Ways:
+    """Pass-through to OTHER, whose SID is known, and to UNSAID, whose is not."""
+
+    domains = ("OTHER", "UNSAID")
+    sids: ClassVar[dict[str, Sid | None]] = {"other": Sid("S-1-5-21-7-7-7"), "unsaid": None}
+
+    def call(self, call: PassthroughCall, resume: Resume) -> object:
+        raise AssertionError("nobody is asked")
+
+
+@pytest.mark.parametrize(
+    ("domain", "user", "groups"),
+    [
+        ("OTHER", "S-1-5-21-7-7-7-1000", {"S-1-5-21-7-7-7-2000"}),
+        ("other", "S-1-5-21-7-7-7-1000", {"S-1-5-21-7-7-7-2000"}),
+        ("ELSE", "S-1-5-21-9-9-9-1000", {"S-1-5-21-9-9-9-2000", "S-1-5-21-7-7-77-2000"}),
+        ("OTHER", "S-1-5-21-9-9-9-1000", "sid_of_another_domain"),
+        ("OTHER", "S-1-5-21-7-7-7", "sid_of_another_domain"),
+        ("OTHER", "S-1-5-21-7-7-7-5-1000", "sid_of_another_domain"),
+        ("UNSAID", "S-1-5-21-9-9-9-1000", "domain_sid_unknown"),
+        ("ELSE", "S-1-5-21-7-7-7-1000", "sid_of_another_domain"),
+        ("ELSE", "S-1-5-21-7-7-7", "sid_of_another_domain"),
+    ],
+)
+def test_an_authority_speaks_for_its_own_domain_and_nobody_else_does(
+    domain: str, user: str, groups: set[str] | str
+) -> None:
+    """Groups of other domains are left out (MS-PAC 4.1.2.2 does the same to a domain that is quarantined); a user of
+    another domain is refused.
+    """
+    world = World(Policy(allow_foreign_principals=True))
+    world.lsa.passthrough = Ways()
+    named = ("S-1-5-21-7-7-7-2000", "S-1-5-21-9-9-9-2000", "S-1-5-21-7-7-77-2000", "S-1-5-32-544")
+
+    def function(target: PackageTarget, request: LogonRequest) -> LogonResult:
+        world.lsa.lsa_function(target.origin, "create_logon_session", (123456,))
+        return LogonResult(123456, TokenInformation(user, named), "eve", domain)
+
+    package, connection = world.add_package("P", logon_user=function), world.connect()
+    if isinstance(groups, str):
+        failure = refused(world, package)
+        assert failure.status is Status.STATUS_TRUSTED_RELATIONSHIP_FAILURE
+        assert world.records("logon")[-1].facts["reason"] == groups
+        return
+    token = world.lsa.tokens.token(connection, world.logon(connection, package).token)
+    assert token.information.user == user
+    assert {group for group in token.information.groups if group.startswith("S-1-5-21-")} == groups
+    assert "S-1-5-32-544" not in token.information.groups
 
 
 def test_a_record_that_cannot_be_written_refuses_the_logon_lock10(monkeypatch: pytest.MonkeyPatch) -> None:

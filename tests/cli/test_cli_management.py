@@ -59,6 +59,7 @@ STATUS = {
     "pid": 12,
     "uptime": 3723.0,
     "domain": "EXAMPLE",
+    "domain_sid": "S-1-5-21-1-2-3",
     "socket": "/run/secpkg/lsa.sock",
     "packages": 2,
     "sessions": 1,
@@ -82,7 +83,7 @@ SIMPLE: list[Case] = [
     )
 ]
 COMMANDS: list[Case] = [
-    (["authority", "status"], None, "authority.status", {}, STATUS, ["1 h 02 min", "EXAMPLE", "lsa.sock", "99"]),
+    (["authority", "status"], None, "authority.status", {}, STATUS, ["1 h 02 min", "-21-1-2-3", "lsa.sock", "99"]),
     (["authority", "stop"], None, "authority.stop", {}, None, ["stops"]),
     (
         ["packages", "list"],

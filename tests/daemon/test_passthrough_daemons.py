@@ -42,7 +42,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def daemon(
-    place: Path, ca: Ca, domain: str, port: int, other: str, other_port: int, more: str = ""
+    place: Path, ca: Ca, domain: str, port: int, other: str, other_port: int, more: str = "", sid: str = ""
 ) -> Iterator[Daemon]:
     directory = place / domain.lower() / "authority"
     directory.mkdir(parents=True, mode=0o755)
@@ -59,6 +59,7 @@ def daemon(
         [passthrough.domains.{other}]
         address = "127.0.0.1:{other_port}"
         name = "{other.lower()}.test"
+        sid = "{sid}"
         {more}
         """
     )

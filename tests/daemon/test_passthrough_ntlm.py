@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from tests.daemon.harness import PASSWORD, directories
 from tests.daemon.test_passthrough_daemons import daemon, free_port
@@ -32,8 +34,11 @@ def test_an_account_of_another_authority_is_met_and_logs_on() -> None:
     with directories() as place:
         place.chmod(0o755)
         ca, here_port, other_port = Ca(place), free_port(), free_port()
-        with daemon(place, ca, "HERE", here_port, "OTHER", other_port, FOREIGN) as here:
-            with daemon(place, ca, "OTHER", other_port, "HERE", here_port) as other:
+        with contextlib.ExitStack() as stays:
+            with contextlib.ExitStack() as goes:
+                other = goes.enter_context(daemon(place, ca, "OTHER", other_port, "HERE", here_port))
+                sid = str(other.manage("authority.status")["domain_sid"])
+                here = stays.enter_context(daemon(place, ca, "HERE", here_port, "OTHER", other_port, FOREIGN, sid))
                 other.manage("accounts.add", name="zoe", groups=(), password=PASSWORD)
                 assert met(here.address) == "OTHER\\zoe zoe"
                 for _ in range(2):

@@ -15,7 +15,7 @@ from tests.authority.subauthentication_packages import Hours
 from tests.packages_ntlm.callers import asked, lm20, logon, no_credentials, refused_logon, trusted
 from tests.packages_ntlm.test_logon import responses
 from tests.packages_ntlm.two import ELSEWHERE, ZOE, Two
-from tests.packages_ntlm.world import DENIED, DOMAIN, WRONG, met, pair, reason_of, records, refusal
+from tests.packages_ntlm.world import DENIED, DOMAIN, PASSWORD, WRONG, met, pair, reason_of, records, refusal
 
 from secpkg.authority.subauthentication import FILTERED, Subauthentication
 from secpkg.contract import InterfaceVersion, LogonType, ModuleTables, Status, msv1_0
@@ -111,6 +111,23 @@ def test_foreign_principals_are_the_operators_to_allow(tmp_path: Path) -> None:
     made.here.embedded.machine.authority.policy = policy
     assert refusal(made.here, **ZOE)[1] == "not_an_account"
     made.close()
+
+
+@pytest.mark.parametrize(("told", "reason"), [("", "domain_sid_unknown"), ("S-1-5-21-1-2-3", "sid_of_another_domain")])
+def test_nobody_is_let_in_under_a_sid_that_is_not_of_his_domain(tmp_path: Path, told: str, reason: str) -> None:
+    """OTHER's authority speaks for OTHER's accounts: by the SID that the operator was told, and not by its own word."""
+    made = Two(tmp_path, theirs=told)
+    try:
+        status, recorded = refusal(made.here, **ZOE)
+        assert (status, recorded) == (Status.STATUS_TRUSTED_RELATIONSHIP_FAILURE, reason)
+        with trusted(made.here) as login:
+            failure = refused_logon(
+                login, logon_type=LogonType.INTERACTIVE, username="zoe", domain=ELSEWHERE, password=PASSWORD
+            )
+        assert failure.status is Status.STATUS_TRUSTED_RELATIONSHIP_FAILURE
+        assert records(made.there, "logon")[-1].facts["account_name"] == "zoe", "over there the proof was right"
+    finally:
+        made.close()
 
 
 @pytest.mark.parametrize("kind", PEOPLE)

@@ -29,28 +29,31 @@ ZOE: Named = {"username": "zoe", "domain": ELSEWHERE}
 
 
 class Two:
-    """EXAMPLE, which asks, and OTHER, which is asked; ``part`` takes OTHER away."""
+    """EXAMPLE, which asks, and OTHER, which is asked; ``part`` takes OTHER away. ``theirs`` is what EXAMPLE is told
+    of OTHER's SID: None for the truth.
+    """
 
-    def __init__(self, directory: Path, *, cached: int = 0) -> None:
+    def __init__(self, directory: Path, *, cached: int = 0, theirs: str | None = None) -> None:
         ca = Ca(directory)
         self.there = lab_with(domain=ELSEWHERE)
         self.there.add_user("zoe", password=PASSWORD, groups=("keepers",))
         foreign = Policy(allow_foreign_principals=True)
         self.here = lab_with({"cached_logons": cached}, policy=foreign)
-        self._answering = self._joined(self.there, ca, "other", DOMAIN, "127.0.0.1:1", "127.0.0.1:0")
+        self._answering = self._joined(self.there, ca, "other", DOMAIN, "127.0.0.1:1", "", "127.0.0.1:0")
         assert self._answering.address is not None
         host, port = self._answering.address
-        self._joined(self.here, ca, "example", ELSEWHERE, f"{host}:{port}", "")
+        sid = str(self.there.embedded.machine.authority.store.domain_sid) if theirs is None else theirs
+        self._joined(self.here, ca, "example", ELSEWHERE, f"{host}:{port}", sid, "")
 
     def _joined(
-        self, lab: LabAuthority, ca: Ca, name: str, domain: str, address: str, listen: str
+        self, lab: LabAuthority, ca: Ca, name: str, domain: str, address: str, sid: str, listen: str
     ) -> EmbeddedPassthrough:
         certificate, key = ca.issue(f"{name}.test")
         config = PassthroughConfig(
             certificate=certificate,
             key=key,
             authorities=str(ca.path),
-            domains={domain: PassthroughDomain(address=address, name=f"{domain.lower()}.test")},
+            domains={domain: PassthroughDomain(address=address, name=f"{domain.lower()}.test", sid=sid)},
             listen=listen,
             handshake_limit=10.0,
             call_limit=10.0,

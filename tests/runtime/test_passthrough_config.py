@@ -6,6 +6,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from tests.runtime.certificates import Ca
 
 from secpkg.authority import audit
@@ -49,6 +50,22 @@ def test_a_whole_table_is_read_and_used(config: PassthroughConfig) -> None:
     found = peers(config)
     assert (found.names, found.callers, found.listen) == (("OTHER",), {"other.test": "OTHER"}, "[::1]:4711")
     assert (found.handshake_limit, found.call_limit) == (5.0, 10.0)
+
+
+def test_the_sid_of_a_domain_is_one_of_a_domain_and_of_one_domain(config: PassthroughConfig) -> None:
+    other = config.domains["OTHER"]
+    assert peers(config).sids == {"other": None}
+
+    def told(*sids: str) -> PassthroughConfig:
+        named = {f"OTHER{n}": structs.replace(other, name=f"other{n}.test", sid=sid) for n, sid in enumerate(sids)}
+        return changed(config, domains=named)
+
+    found = peers(told("S-1-5-21-1-2-3", "S-1-5-21-1-2-4", "", ""))
+    assert list(found.sids.values()) == ["S-1-5-21-1-2-3", "S-1-5-21-1-2-4", None, None]
+    wrong = ("S-1-5-21-1-2", "S-1-5-21-1-2-3-1000", "S-1-5-32-544", "S-1-5-18", "S-1-5-21-1-2-x", "nothing")
+    for sids in (("S-1-5-21-1-2-3", "S-1-5-21-1-2-3"), *((sid,) for sid in wrong)):
+        with pytest.raises(StateFault, match=r"passthrough\.domains\.\"OTHER\d\"\.sid"):
+            peers(told(*sids))
 
 
 def test_no_file_and_no_table_is_no_pass_through(tmp_path: Path) -> None:

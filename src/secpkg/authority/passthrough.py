@@ -10,7 +10,7 @@ claim to the other; what is certain is the name in the certificate with which it
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
@@ -22,6 +22,7 @@ from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import ClientInfo, ProtocolReply, Value
 
 if TYPE_CHECKING:
+    from secpkg.accounts.sid import Sid
     from secpkg.authority.audit import Fact
     from secpkg.authority.connections import Connection
     from secpkg.authority.lsa import LocalSecurityAuthority
@@ -68,6 +69,11 @@ class Passthrough(Protocol):
     @property
     def domains(self) -> Sequence[str]:
         """The domains that can be reached, as they are configured."""
+        ...
+
+    @property
+    def sids(self) -> Mapping[str, Sid | None]:
+        """Those domains in small letters, and the SID of each; None where nobody has said it."""
         ...
 
     def call(self, call: PassthroughCall, resume: Resume) -> object:

@@ -6,7 +6,7 @@ goes through the same calls of the store with a name that nobody can have.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -116,7 +116,9 @@ def by_sid(
     """The principal of token information that a package returned: its account as the store has it now.
 
     Groups and privileges that the package names for an account count for nothing. A user without account is refused
-    (STATUS_NO_SUCH_USER) unless the policy allows foreign principals; those have no SID of ours.
+    (STATUS_NO_SUCH_USER) unless the policy allows foreign principals; those have no SID of ours. One of a domain that
+    can be reached (`Passthrough`) has a SID of that domain, and groups of that domain; one of no such domain has none
+    of theirs. STATUS_TRUSTED_RELATIONSHIP_FAILURE (``domain_sid_unknown``, ``sid_of_another_domain``) otherwise.
     """
     store = authority.store
     sid = sid_of(information.user)
@@ -127,8 +129,23 @@ def by_sid(
         raise SecurityError(Status.STATUS_NO_SUCH_USER, reason="not_an_account")
     if not _foreign(sid, store.domain_sid) or domain.casefold() in ("", store.domain_name.casefold()):
         raise SecurityError(Status.STATUS_NO_SUCH_USER, reason="foreign_principal_of_this_domain")
-    groups = tuple(str(group) for group in map(Sid, information.groups) if _foreign(group, store.domain_sid))
+    belongs = _filter(authority, domain)
+    if not belongs(sid):
+        raise SecurityError(Status.STATUS_TRUSTED_RELATIONSHIP_FAILURE, reason="sid_of_another_domain")
+    groups = tuple(str(g) for g in map(Sid, information.groups) if _foreign(g, store.domain_sid) and belongs(g))
     return Principal(None, name, domain, str(sid), groups)
+
+
+def _filter(authority: LocalSecurityAuthority, domain: str) -> Callable[[Sid], bool]:
+    """Whether somebody of ``domain`` may have a SID: an authority speaks for its own domain, and nobody else does."""
+    known = authority.passthrough.sids if authority.passthrough is not None else {}
+    if domain.casefold() not in known:
+        theirs = tuple(f"{sid}-" for sid in known.values() if sid is not None)
+        return lambda sid: not f"{sid}-".startswith(theirs)
+    its = known[domain.casefold()]
+    if its is None:
+        raise SecurityError(Status.STATUS_TRUSTED_RELATIONSHIP_FAILURE, reason="domain_sid_unknown")
+    return lambda sid: sid.rpartition("-")[0] == its
 
 
 def is_protected(sid: Sid | str, groups: Iterable[Sid | str]) -> bool:

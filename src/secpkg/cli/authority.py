@@ -24,6 +24,7 @@ class AuthorityStatus(msgspec.Struct, frozen=True):
     pid: int
     uptime: float
     domain: str
+    domain_sid: str
     socket: str
     packages: int
     sessions: int
@@ -105,6 +106,7 @@ def status(as_json: bool) -> None:
             ("process", str(it.pid)),
             ("up", output.duration(it.uptime)),
             ("domain", it.domain),
+            ("domain SID", it.domain_sid),
             ("socket", it.socket),
             ("packages", str(it.packages)),
             ("sessions", str(it.sessions)),

@@ -40,12 +40,15 @@ def default_domain() -> str:
 class PassthroughDomain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[passthrough.domains."NAME"]``: the authority of another domain. ``address`` is ``192.0.2.1:4711`` or
     ``[2001:db8::1]:4711``; ``name`` the DNS name that its certificate must have, whoever called whom; ``server_name``
-    the name to ask for when that is another one, which the certificate must have as well.
+    the name to ask for when that is another one, which the certificate must have as well. ``sid`` is the SID of that
+    domain (`secpkg authority status` there): its users and groups have SIDs under it and no others. Without it that
+    authority can be asked, and none of its users is let in.
     """
 
     address: str
     name: str
     server_name: str = ""
+    sid: str = ""
 
 
 class PassthroughConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

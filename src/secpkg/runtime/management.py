@@ -344,6 +344,7 @@ class Management:
                 "pid": os.getpid(),
                 "uptime": time.monotonic() - self._started,
                 "domain": authority.store.domain_name,
+                "domain_sid": str(authority.store.domain_sid),
                 "socket": self._address,
                 "packages": len(authority.packages.enumerate()),
                 "sessions": len(authority.sessions.live()),

@@ -65,7 +65,7 @@ class LoopPassthrough:
         self, config: PassthroughConfig, service: Service, loop: Loop, on_error: Callable[[object, Exception], object]
     ) -> None:
         looked_at = peers(config)
-        self.domains = looked_at.names
+        self.domains, self.sids = looked_at.names, looked_at.sids
         self.endpoint = Endpoint(looked_at, _server(service), _Refusals(service), clock=loop.clock, on_error=on_error)
         self.address: tuple[str, int] | None = None
         self._loop = loop
@@ -127,7 +127,7 @@ class EmbeddedPassthrough:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._peers = peers(config)
-        self.domains = self._peers.names
+        self.domains, self.sids = self._peers.names, self._peers.sids
         self.address: tuple[str, int] | None = None
         self._clock = clock
         self._lock = lock

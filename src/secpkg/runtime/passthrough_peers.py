@@ -7,9 +7,14 @@ import socket
 
 import msgspec
 
+from secpkg.accounts.sid import Sid
+from secpkg.contract.status import SecurityError
 from secpkg.runtime.config import PassthroughConfig, PassthroughDomain
 from secpkg.runtime.passthrough_tls import Contexts, contexts
 from secpkg.runtime.state import StateFault
+
+_DOMAIN_PARTS = 4
+"""Subauthorities of the SID of a domain: 21 and three numbers."""
 
 
 class Peers(msgspec.Struct, frozen=True):
@@ -18,6 +23,8 @@ class Peers(msgspec.Struct, frozen=True):
     contexts: Contexts
     domains: dict[str, tuple[str, PassthroughDomain]]
     """By name in small letters: the name as configured, and how to reach it."""
+    sids: dict[str, Sid | None]
+    """By name in small letters: the SID of that domain; None where the operator names none."""
     callers: dict[str, str]
     """DNS name in small letters to domain."""
     handshake_limit: float
@@ -33,6 +40,7 @@ class Peers(msgspec.Struct, frozen=True):
 def peers(config: PassthroughConfig) -> Peers:
     """Check a configuration, and read its certificates. `StateFault` naming what is wrong."""
     domains: dict[str, tuple[str, PassthroughDomain]] = {}
+    sids: dict[str, Sid | None] = {}
     callers: dict[str, str] = {}
     for name, domain in config.domains.items():
         where = f'passthrough.domains."{name}"'
@@ -42,6 +50,9 @@ def peers(config: PassthroughConfig) -> Peers:
         if not domain.name or "*" in domain.name or domain.name.casefold() in callers:
             raise StateFault(f"{where}.name must be a DNS name that no other domain has")
         domains[name.casefold()] = (name, domain)
+        sids[name.casefold()] = found = _domain_sid(domain.sid, where) if domain.sid else None
+        if found is not None and list(sids.values()).count(found) > 1:
+            raise StateFault(f"{where}.sid is that of another domain as well")
         callers[domain.name.casefold()] = name
     if not domains:
         raise StateFault(
@@ -52,7 +63,17 @@ def peers(config: PassthroughConfig) -> Peers:
     for key in ("certificate", "key", "authorities"):
         if not getattr(config, key).startswith("/"):
             raise StateFault(f"passthrough.{key} must be an absolute path")
-    return Peers(contexts(config), domains, callers, config.handshake_limit, config.call_limit, config.listen)
+    return Peers(contexts(config), domains, sids, callers, config.handshake_limit, config.call_limit, config.listen)
+
+
+def _domain_sid(text: str, where: str) -> Sid:
+    try:
+        sid = Sid(text)
+    except SecurityError:
+        raise StateFault(f"{where}.sid: {text!r} is no SID") from None
+    if not sid.startswith("S-1-5-21-") or len(sid.sub_authorities) != _DOMAIN_PARTS:
+        raise StateFault(f"{where}.sid: {text!r} is not the SID of a domain (S-1-5-21- and three numbers)")
+    return sid
 
 
 def address(text: str, where: str) -> tuple[socket.AddressFamily, str, int]:
