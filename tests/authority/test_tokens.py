@@ -23,7 +23,7 @@ from secpkg.contract.values import (
 )
 
 LUID = 0x1234567
-RESOURCES: tuple[Resource, ...] = ("connections", "references", "bytes")
+RESOURCES: tuple[Resource, ...] = ("connections", "references", "bytes", "token_descriptors")
 
 
 def auth_data(world: World, package: int, name: str = "alice") -> AuthData:
@@ -298,7 +298,7 @@ def test_closing_a_connection_releases_everything_once_lock5_lock9(world: World)
         world.lsa.connections.close(connection)
     assert not world.lsa.sessions and len(world.called("logon_terminated")) == 2
     assert not len(world.lsa.connections)
-    assert [world.lsa.quotas.taken(1000, r) for r in RESOURCES] == [0, 0, 0]
+    assert [world.lsa.quotas.taken(1000, r) for r in RESOURCES] == [0, 0, 0, 0]
     with pytest.raises(SecurityError):
         world.lsa.client_info(connection)
     with pytest.raises(SecurityError):

@@ -65,6 +65,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     connections_per_uid: int = 256
     references_per_uid: int = 65_536
     """Access tokens that were made and neither redeemed nor given back."""
+    token_descriptors_per_uid: int = 512
+    """Access tokens that went out as descriptors and are not closed; all uids together have 4096."""
     bytes_per_uid: int = 16 * 1024 * 1024
     """Requests under way and replies not yet taken."""
     handles_per_connection: int = 65_536

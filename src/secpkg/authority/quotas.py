@@ -7,7 +7,7 @@ from typing import Literal
 from secpkg.authority.policy import Policy
 from secpkg.contract.status import SecurityError, Status
 
-Resource = Literal["connections", "references", "bytes"]
+Resource = Literal["connections", "references", "bytes", "token_descriptors"]
 
 
 class Quotas:
@@ -20,6 +20,7 @@ class Quotas:
             "connections": policy.connections_per_uid,
             "references": policy.references_per_uid,
             "bytes": policy.bytes_per_uid,
+            "token_descriptors": policy.token_descriptors_per_uid,
         }
         self._taken: dict[tuple[int, Resource], int] = {}
 

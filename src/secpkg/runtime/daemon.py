@@ -164,7 +164,7 @@ class Daemon:
             settings=settings.settings,
         )
         self.machine.authority.domain_policy.keep_in(directory / "domain-policy")
-        self.descriptors = TokenDescriptors(self.loop, self.machine.authority.tokens)
+        self.descriptors = TokenDescriptors(self.loop, self.machine.authority.tokens, self.machine.authority.quotas)
         self.machine.service.descriptors = self.descriptors
         self.machine.service.security_providers = lambda: self.registry.read().security_providers
         self.passthrough = self._passes_through()

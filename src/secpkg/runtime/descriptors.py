@@ -14,6 +14,7 @@ import socket
 import struct
 from typing import Final
 
+from secpkg.authority.quotas import Quotas
 from secpkg.authority.tokens import AccessToken, Retention, TokenTable
 from secpkg.contract.status import SecurityError, Status
 from secpkg.ipc.poll import Loop, Source
@@ -29,9 +30,10 @@ _INODE: Final = 6
 
 
 class _Exported:
-    __slots__ = ("end", "inode", "retention", "source")
+    __slots__ = ("end", "inode", "retention", "source", "uid")
 
-    def __init__(self, end: socket.socket, inode: int, retention: Retention) -> None:
+    def __init__(self, uid: int, end: socket.socket, inode: int, retention: Retention) -> None:
+        self.uid = uid
         self.end = end
         self.inode = inode
         self.retention = retention
@@ -41,27 +43,32 @@ class _Exported:
 class TokenDescriptors:
     """The descriptors of one authority."""
 
-    def __init__(self, loop: Loop, tokens: TokenTable) -> None:
+    def __init__(self, loop: Loop, tokens: TokenTable, quotas: Quotas) -> None:
         self._loop = loop
         self._tokens = tokens
+        self._quotas = quotas
         self._exported: dict[int, _Exported] = {}
         self._unheard: set[int] = set()
 
     def __len__(self) -> int:
         return len(self._exported)
 
-    def export(self, token: AccessToken) -> socket.socket:
-        """A descriptor that stands for the token; the caller sends it and closes its own copy."""
+    def export(self, token: AccessToken, uid: int) -> socket.socket:
+        """A descriptor that stands for the token; the caller sends it and closes its own copy. It counts for ``uid``,
+        who asked, until its last copy is closed, whoever has it.
+        """
         if len(self._exported) >= MAX_DESCRIPTORS:
             raise SecurityError(Status.STATUS_QUOTA_EXCEEDED, reason="quota_token_descriptors")
+        self._quotas.take(uid, "token_descriptors")
         try:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         except OSError:
+            self._quotas.give_back(uid, "token_descriptors")
             raise SecurityError(Status.STATUS_INSUFFICIENT_RESOURCES, reason="no_descriptors_left") from None
         ours.setblocking(False)
         ours.send(b"T")
         cookie = _cookie(theirs)
-        exported = _Exported(ours, os.fstat(theirs.fileno()).st_ino, self._tokens.retain(token))
+        exported = _Exported(uid, ours, os.fstat(theirs.fileno()).st_ino, self._tokens.retain(token))
         exported.source = self._loop.register(ours.fileno(), lambda: self._readable(cookie))
         self._exported[cookie] = exported
         return theirs
@@ -119,6 +126,7 @@ class TokenDescriptors:
             exported.source.unregister()
         exported.end.close()
         exported.retention.release()
+        self._quotas.give_back(exported.uid, "token_descriptors")
 
     def close(self) -> None:
         """Let go of everything."""

@@ -82,8 +82,10 @@ _SESSION_DATA_SIZE: Final = 1024
 class Descriptors(Protocol):
     """Access tokens that went out as descriptors (`runtime.descriptors`)."""
 
-    def export(self, token: AccessToken) -> socket.socket:
-        """A descriptor that stands for the token until its last copy is closed."""
+    def export(self, token: AccessToken, uid: int) -> socket.socket:
+        """A descriptor that stands for the token until its last copy is closed. STATUS_QUOTA_EXCEEDED where ``uid``,
+        who asked, has too many.
+        """
         ...
 
     def identify(self, fd: int) -> AccessToken:
@@ -307,7 +309,7 @@ class Service:
         token = self.authority.tokens.token(connection, message.token)
         if self.descriptors is None:
             raise SecurityError(Status.SEC_E_UNSUPPORTED_FUNCTION, reason="embedded_has_no_token_descriptors")
-        reply(Done(message.id), self.descriptors.export(token))
+        reply(Done(message.id), self.descriptors.export(token, connection.caller.uid))
 
     def _adopt(self, connection: Connection, message: AdoptToken, reply: Reply, fd: int) -> None:
         if self.descriptors is None or fd < 0:
