@@ -143,6 +143,10 @@ class Answering:
         self._service = service
         self.requirements: Final = requirements
         self._limit = legs
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Make what one auth object keeps, when everything above is known."""
 
     def __repr__(self) -> str:
         who = "default credentials" if self._username is None else self._username

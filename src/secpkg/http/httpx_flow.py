@@ -31,6 +31,10 @@ class _Headers(Protocol):
     def get_list(self, key: str) -> list[str]: ...
 
 
+class _Sent(Protocol):
+    def multi_items(self) -> list[tuple[str, str]]: ...
+
+
 class _Request(Protocol):
     @property
     def url(self) -> _Url: ...
@@ -57,6 +61,43 @@ class _Response(Protocol):
 
 Rq = TypeVar("Rq", bound=_Request)
 Rs = TypeVar("Rs", bound=_Response)
+
+
+_OF_A_BODY: Final = ("content-length", "content-type", "transfer-encoding")
+
+
+class FlowAuth(Answering, Generic[Rq, Rs]):
+    """An auth object of either library but for the library's own class. Parameters and errors as for `Answering`."""
+
+    def _prepare(self) -> None:
+        self._flows: Flows[Rq, Rs] = Flows(self, self._without_body)
+
+    @staticmethod
+    def _without_body(request: Rq) -> Rq:
+        """A copy that leaves the body out (`bodiless`)."""
+        raise NotImplementedError
+
+    def sync_auth_flow(self, request: Rq) -> Generator[Rq, Rs, None]:
+        """For the library's ``Client``."""
+        return self._flows.blocking(request)
+
+    def async_auth_flow(self, request: Rq) -> AsyncGenerator[Rq, Rs]:
+        """For the library's ``AsyncClient``."""
+        return self._flows.awaited(request)
+
+    def close(self) -> None:
+        """Free the credentials of the blocking flow. Harmless when repeated."""
+        self._flows.contexts.close()
+
+    async def aclose(self) -> None:
+        """Free the credentials of this event loop. Harmless when repeated."""
+        await self._flows.by_loop.here().close()
+
+
+def bodiless(method: str, headers: _Sent) -> list[tuple[str, str]]:
+    """The headers of a request, when its body is left out."""
+    kept = [(name, value) for name, value in headers.multi_items() if name.lower() not in _OF_A_BODY]
+    return kept if method in ("GET", "HEAD") else [*kept, ("Content-Length", "0")]
 
 
 class Flows(Generic[Rq, Rs]):

@@ -9,8 +9,10 @@ that are authenticated already serve what comes next.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, MutableMapping
-from typing import Final, Generic, TypeVar
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, MutableMapping
+from typing import Final, Generic, Protocol, TypeVar
+
+from secpkg.http.answering import origin
 
 L = TypeVar("L")
 
@@ -107,3 +109,142 @@ class Lanes(Generic[L]):
             else:
                 self._all.remove(lane)
                 self._surplus.append(lane)
+
+
+class _Url(Protocol):
+    @property
+    def scheme(self) -> str: ...
+    @property
+    def host(self) -> str: ...
+    @property
+    def port(self) -> int | None: ...
+
+
+class _Request(Protocol):
+    @property
+    def url(self) -> _Url: ...
+    @property
+    def extensions(self) -> MutableMapping[str, object]: ...
+
+
+Rq = TypeVar("Rq", bound=_Request)
+Rs = TypeVar("Rs")
+Rq_contra = TypeVar("Rq_contra", contravariant=True)
+Rs_co = TypeVar("Rs_co", covariant=True)
+
+
+class _Lane(Protocol[Rq_contra, Rs_co]):
+    def handle_request(self, request: Rq_contra) -> Rs_co: ...
+    def close(self) -> None: ...
+
+
+class _AsyncLane(Protocol[Rq_contra, Rs_co]):
+    async def handle_async_request(self, request: Rq_contra) -> Rs_co: ...
+    async def aclose(self) -> None: ...
+
+
+class Pinning(Generic[Rq, Rs]):
+    """A blocking transport of either library but for the library's own classes: HTTP/1.1, a connection of its own for
+    each handshake.
+    """
+
+    def __init__(self, make: Callable[[], _Lane[Rq, Rs]]) -> None:
+        self._lanes = Lanes(make)
+
+    def _ending(self, response: Rs, end: Callable[[], None]) -> Rs:
+        """The same response, whose stream calls ``end`` when it is closed (`Ending`)."""
+        raise NotImplementedError
+
+    def handle_request(self, request: Rq) -> Rs:
+        """One request, on its flow's lane."""
+        url = request.url
+        lane, pin = self._lanes.lane(origin(url.scheme, url.host, url.port), request.extensions)
+        try:
+            response = lane.handle_request(request)
+        except BaseException:
+            self._lanes.end(pin)
+            raise
+        for surplus in self._lanes.surplus():
+            surplus.close()
+        return self._ending(response, lambda: self._lanes.end(pin))
+
+    def close(self) -> None:
+        """Close all connections."""
+        for lane in self._lanes.drain():
+            lane.close()
+
+
+class AsyncPinning(Generic[Rq, Rs]):
+    """As `Pinning`, awaited."""
+
+    def __init__(self, make: Callable[[], _AsyncLane[Rq, Rs]]) -> None:
+        self._lanes = Lanes(make)
+
+    def _ending(self, response: Rs, end: Callable[[], None]) -> Rs:
+        """As that of `Pinning` (`AsyncEnding`)."""
+        raise NotImplementedError
+
+    async def handle_async_request(self, request: Rq) -> Rs:
+        """One request, on its flow's lane."""
+        url = request.url
+        lane, pin = self._lanes.lane(origin(url.scheme, url.host, url.port), request.extensions)
+        try:
+            response = await lane.handle_async_request(request)
+        except BaseException:
+            self._lanes.end(pin)
+            raise
+        for surplus in self._lanes.surplus():
+            await surplus.aclose()
+        return self._ending(response, lambda: self._lanes.end(pin))
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        for lane in self._lanes.drain():
+            await lane.aclose()
+
+
+class _Stream(Iterable[bytes], Protocol):
+    def close(self) -> None: ...
+
+
+class _AsyncStream(AsyncIterable[bytes], Protocol):
+    async def aclose(self) -> None: ...
+
+
+class Ending:
+    """The stream of a response; the first `close` says so."""
+
+    def __init__(self, stream: _Stream, end: Callable[[], None]) -> None:
+        self._stream, self._end, self._closed = stream, end, False
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self._stream
+
+    def close(self) -> None:
+        """Close it; then the flow may go on."""
+        try:
+            self._stream.close()
+        finally:
+            if not self._closed:
+                self._closed = True
+                self._end()
+
+
+class AsyncEnding:
+    """As `Ending`, awaited."""
+
+    def __init__(self, stream: _AsyncStream, end: Callable[[], None]) -> None:
+        self._stream, self._end, self._closed = stream, end, False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for piece in self._stream:
+            yield piece
+
+    async def aclose(self) -> None:
+        """Close it; then the flow may go on."""
+        try:
+            await self._stream.aclose()
+        finally:
+            if not self._closed:
+                self._closed = True
+                self._end()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import queue
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -24,7 +24,7 @@ except ModuleNotFoundError as error:  # pragma: no cover  # the tests have it
     raise ModuleNotFoundError(message, name=error.name) from error
 
 from secpkg.contract.status import SecurityError
-from secpkg.http.answering import LEGS, Answering, Origin, Reply, Send, Start, origin
+from secpkg.http.answering import Answering, Origin, Reply, Send, Start, origin
 from secpkg.http.contexts import BlockingContexts
 from secpkg.sspi.client import Client
 
@@ -37,34 +37,7 @@ class Auth(Answering, AuthBase):
     `close` frees its handles.
     """
 
-    def __init__(
-        self,
-        *,
-        hosts: Collection[str],
-        schemes: Mapping[str, str],
-        username: str | None = None,
-        domain: str = "",
-        password: str | None = None,
-        authority: object = None,
-        plaintext: bool = False,
-        channel_bindings: bool = True,
-        service: str = "HTTP",
-        requirements: int = 0,
-        legs: int = LEGS,
-    ) -> None:
-        super().__init__(
-            hosts=hosts,
-            schemes=schemes,
-            username=username,
-            domain=domain,
-            password=password,
-            authority=authority,
-            plaintext=plaintext,
-            channel_bindings=channel_bindings,
-            service=service,
-            requirements=requirements,
-            legs=legs,
-        )
+    def _prepare(self) -> None:
         self._contexts = BlockingContexts(self)
 
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
