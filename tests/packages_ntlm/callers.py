@@ -11,7 +11,7 @@ from tests.packages_ntlm.world import PASSWORD
 from secpkg import lsa
 from secpkg.contract import ClientInfo, LogonType, SecurityError, Status, msv1_0
 from secpkg.lsa.client import Logon, Lsa
-from secpkg.runtime.embedded import LocalLink
+from secpkg.runtime.embedded_link import LocalLink
 from secpkg.testing import LabAuthority, Pair
 
 T = TypeVar("T", bound=msv1_0.Structure)

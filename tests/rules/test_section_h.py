@@ -17,7 +17,7 @@ from secpkg.contract.lsa_mode.functions import AppModeInfo, CallInfo
 from secpkg.contract.requests import Request
 from secpkg.contract.status import SecurityError
 from secpkg.host.lsa_mode.local import LOCAL_FUNCTIONS
-from secpkg.runtime.embedded import LocalLink
+from secpkg.runtime.embedded_link import LocalLink
 from secpkg.testing import LabAuthority
 from secpkg.testing.lab import described
 

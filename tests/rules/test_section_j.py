@@ -292,7 +292,7 @@ def test_R193_the_credential_goes_with_its_last_context(credential: raw.Credenti
     assert package.freed == package.credentials
 
 
-@pytest.mark.breaks("R194", "secpkg.runtime.embedded:LocalPort.report_drained")
+@pytest.mark.breaks("R194", "secpkg.runtime.embedded_port:LocalPort.report_drained")
 def test_R194_a_package_is_unloaded_after_its_last_context(lab: LabAuthority) -> None:
     class Ending(Everything):
         stopped = False

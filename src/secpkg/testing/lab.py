@@ -19,7 +19,9 @@ from secpkg.authority.policy import Policy
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import Setting
 from secpkg.host.user_mode import providers
-from secpkg.runtime.embedded import EmbeddedAuthority, LocalLink, LocalPort
+from secpkg.runtime.embedded import EmbeddedAuthority
+from secpkg.runtime.embedded_link import LocalLink
+from secpkg.runtime.embedded_port import LocalPort
 from secpkg.runtime.modules import LsaModeInitialize, ModuleDescription
 from secpkg.runtime.ports import Events
 from secpkg.testing.clock import FrozenClock

@@ -33,7 +33,8 @@ from secpkg.kit.check import companion
 from secpkg.kit.check.door import Door, LsaDoor, ProviderDoor, log_on
 from secpkg.kit.check.target import Given, Target
 from secpkg.kit.check.watch import Judge, Watch
-from secpkg.runtime.embedded import LocalLink, LocalPort
+from secpkg.runtime.embedded_link import LocalLink
+from secpkg.runtime.embedded_port import LocalPort
 from secpkg.runtime.inbox import is_inbox
 from secpkg.runtime.modules import ModuleDescription
 from secpkg.runtime.modules import describe as described_module

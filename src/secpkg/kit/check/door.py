@@ -30,7 +30,7 @@ from secpkg.host.user_mode.calls import package_call
 from secpkg.ipc import schema
 from secpkg.ipc.link import failure, next_id
 from secpkg.kit.check.target import Credentials
-from secpkg.runtime.embedded import LocalLink
+from secpkg.runtime.embedded_link import LocalLink
 from secpkg.sspi.backends import attribute_type
 
 _STATUS: Final = {

@@ -24,7 +24,7 @@ from secpkg.ipc.link import failure, next_id
 from secpkg.kit.check.bench import DOMAIN, PASSWORDS
 from secpkg.kit.check.door import LsaDoor
 from secpkg.kit.check.target import Credentials
-from secpkg.runtime.embedded import LocalLink
+from secpkg.runtime.embedded_link import LocalLink
 
 PATIENCE: Final = 10.0
 _START: Final = """\

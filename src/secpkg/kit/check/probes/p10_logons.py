@@ -16,7 +16,7 @@ from secpkg.kit.check.bench import ALICE, BOB, PASSWORDS, Bench, unused
 from secpkg.kit.check.model import Finding, broken, judged, probe, skipped, untried
 from secpkg.kit.check.subject import Subject
 from secpkg.kit.check.watch import Seen
-from secpkg.runtime.embedded import LocalLink
+from secpkg.runtime.embedded_link import LocalLink
 
 KINDS: Final = (LogonType.INTERACTIVE, LogonType.NETWORK, LogonType.BATCH, LogonType.SERVICE)
 _UNKNOWN_FORM: Final = frozenset(

@@ -36,7 +36,7 @@ from secpkg.kit.check.model import Finding, judged, kept, probe
 from secpkg.kit.check.powers import FILTER, GENERIC, ROUTINES
 from secpkg.kit.check.subject import Subject
 from secpkg.kit.check.watch import Seen
-from secpkg.runtime.embedded import LocalLink
+from secpkg.runtime.embedded_link import LocalLink
 
 _NUMBER: Final = 1
 _END_OF_TIME: Final = 253_402_300_800.0
