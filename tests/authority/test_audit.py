@@ -71,7 +71,6 @@ def test_the_chain_goes_on_after_a_restart(path: Path) -> None:
     [
         (lambda lines: [lines[0], lines[1].replace(b'"n":1', b'"n":7'), lines[2]], 2),
         (lambda lines: [lines[0], lines[2]], 2),
-        (lambda lines: lines[1:], 1),
         (lambda lines: [lines[0], lines[2], lines[1]], 2),
         (lambda lines: [lines[0], lines[0], *lines[1:]], 2),
         (lambda lines: [*lines, b"{}\n"], 4),
@@ -86,6 +85,11 @@ def test_what_was_changed_removed_or_moved_is_named(
     with pytest.raises(AuditBroken) as caught:
         verify_lines(lines, KEY)
     assert caught.value.reason == f"record_{bad}_bad"
+
+
+def test_a_beginning_that_is_missing_is_named(path: Path) -> None:
+    with pytest.raises(AuditBroken, match="records_before_2_missing"):
+        verify_lines(written(path)[1:], KEY)
 
 
 def test_a_record_of_another_chain_under_the_same_key_does_not_fit(path: Path) -> None:

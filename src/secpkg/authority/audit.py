@@ -1,101 +1,113 @@
-"""The audit record (lock 10): JSON lines, numbered, each bound to the one before it by HMAC-SHA256.
+"""The audit record (lock 10): JSON lines, numbered, each bound to the one before it by HMAC-SHA256 (`audit_lines`).
 
-A line is a JSON object whose last member is ``mac``: HMAC over the object without that member. ``previous`` repeats the
-mac of the line before. What a package says stands under ``claimed``; everything else the authority knows by itself.
-The chain shows a line that was changed, removed, inserted or moved; it cannot show that the newest ones are missing.
+What a package says stands under ``claimed``; everything else the authority knows by itself. The chain shows a line that
+was changed, removed, inserted or moved; that the newest ones are missing it shows to whoever has noted a later *head*,
+the number and mac of a record (`audit_reader.whole`).
 
 `append` returns when the line is with the operating system (with ``durable``, on the disk) and raises when it is not,
 after taking back what was half written. The bytes of a line that a crash left unfinished are cut off at the next start,
 which is itself recorded.
+
+A file that has grown enough is closed and becomes a segment. Its successor exists and is locked before it takes the
+name; the old file gets its second name before it loses the first. So there is one file of the name at every moment,
+locked by its writer, and whoever starts after a crash finds either both names on one file, and takes the second off
+again, or an empty file, and goes on from the last line of the newest segment.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
-import hashlib
-import hmac
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from secpkg.accounts.vault import Vault
-from secpkg.contract.status import SecurityError, Status
+from secpkg.authority.audit_lines import (
+    GENESIS,
+    MAX_LINE,
+    SEGMENT_DELETED,
+    AuditBroken,
+    Fact,
+    Mac,
+    Record,
+    derive_key,
+    first_of,
+    number_of,
+    opened,
+    read,
+    segment_path,
+    segments,
+)
+from secpkg.authority.audit_reader import AuditReader, verify, verify_lines
+from secpkg.contract.status import Status
 from secpkg.contract.values import ClientInfo
 
-Fact = str | int | bool | None
+__all__ = ["AuditBroken", "AuditRecord", "Fact", "Record", "derive_key", "read", "verify", "verify_lines"]
 
-GENESIS: Final = "0" * 64
-"""``previous`` of the first record."""
 MAX_TEXT: Final = 1024
 """Characters of one fact; longer ones are cut."""
-MAX_LINE: Final = 256 * 1024
+MAX_RECENT: Final = 500
 MEMORY_LINES: Final = 10_000
-_MAC: Final = 64
-_BLOCK: Final = 64
+_NEVER: Final = 1 << 62
+_FLAGS: Final = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
 _encode: Final = msgspec.json.Encoder().encode
-_TAIL: Final = len(b',"mac":""}\n') + _MAC
-
-
-class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One record, without its mac."""
-
-    seq: int
-    time: str
-    """UTC, RFC 3339."""
-    event: str
-    status: str
-    uid: int | None
-    pid: int | None
-    package: str
-    """The package that is concerned, as its channel says."""
-    facts: dict[str, Fact]
-    claimed: dict[str, Fact]
-    previous: str
-
-
-class AuditBroken(SecurityError):
-    """The record cannot be continued or written; logons are refused."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(Status.STATUS_INTERNAL_ERROR, reason=reason)
-
-
-def derive_key(vault: Vault) -> bytes:
-    """The key of the chain."""
-    return vault.derive("audit record")
 
 
 class AuditRecord:
-    """The one writer of a record, in a file (mode 0600) or, with ``path`` None, in memory (the newest 10 000 lines)."""
+    """The one writer of a record, in files (mode 0600) or, with ``path`` None, in memory (the newest 10 000 lines).
 
-    def __init__(self, path: Path | None, key: bytes, *, clock: Callable[[], float], durable: bool = False) -> None:
+    ``segment`` is the size in bytes at which a file is closed; of the closed ones ``keep`` stay (0: all).
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        key: bytes,
+        *,
+        clock: Callable[[], float],
+        durable: bool = False,
+        segment: int = _NEVER,
+        keep: int = 0,
+    ) -> None:
+        self._path = path
         self._key = key
-        self._mac = _Mac(key)
+        self._mac = Mac(key)
         self._second, self._moment = -1, ""
         self._clock = clock
         self._durable = durable
+        self._segment, self._keep = segment, keep
+        self._rotate_at = segment
+        self._size = 0
         self._lines: deque[bytes] = deque(maxlen=MEMORY_LINES)
         self._seq, self._previous = 0, GENESIS
         self._fd = -1
         self._broken = False
+        self.reader = AuditReader(path, key, self.lines)
+        """What was written so far."""
+        self.noticed: Callable[[], object] | None = None
+        """Called after each line that is written."""
         if path is not None:
             self._open(path)
 
+    # --- files --------------------------------------------------------------------------------------------------------
+
     def _open(self, path: Path) -> None:
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
-            self._fd = os.open(path, flags, 0o600)
+            self._fd = os.open(path, _FLAGS | os.O_CREAT, 0o600)
         except OSError:
             raise AuditBroken("audit_unwritable") from None
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            torn = self._continue()
+            if not os.path.samestat(os.fstat(self._fd), os.lstat(path)):
+                raise OSError  # its writer closed this file meanwhile, and writes its successor
+            self._settle(path)
+            torn = self._continue(path)
         except OSError:
             self.close()
             raise AuditBroken("audit_in_use") from None
@@ -105,21 +117,97 @@ class AuditRecord:
         if torn:
             self.append("audit_repaired", facts={"bytes_cut": torn})
 
-    def _continue(self) -> int:
+    def _settle(self, path: Path) -> None:
+        """Take back what a crash left of `rotate`."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(_fresh(path))
+        closed = segments(path)
+        if closed and os.path.samestat(os.lstat(closed[-1]), os.fstat(self._fd)):
+            os.unlink(closed[-1])
+
+    def _continue(self, path: Path) -> int:
         size = os.fstat(self._fd).st_size
-        start = max(0, size - 2 * MAX_LINE)
-        tail = os.pread(self._fd, size - start, start)
+        tail = _tail(self._fd, size)
         torn = len(tail) - (tail.rfind(b"\n") + 1)
         if torn:
             os.ftruncate(self._fd, size - torn)
             tail = tail[:-torn]
-        if tail:
-            last = tail[tail.rfind(b"\n", 0, -1) + 1 :]
-            opened = _opened(last, self._key)
-            if opened is None:
+        self._size = size - torn
+        if not tail and (closed := segments(path)):
+            with closed[-1].open("rb") as file:
+                tail = _tail(file.fileno(), os.fstat(file.fileno()).st_size)
+            if not tail.endswith(b"\n"):
                 raise AuditBroken("audit_chain_broken")
-            self._seq, self._previous = opened[0].seq, opened[1]
+        if tail:
+            found = opened(tail[tail.rfind(b"\n", 0, -1) + 1 :], self._key)
+            if found is None:
+                raise AuditBroken("audit_chain_broken")
+            self._seq, self._previous = found[0].seq, found[1]
         return torn
+
+    def rotate(self) -> str:
+        """Close the file and go on in a new one; the segment's name, or nothing where there is nothing to close.
+        OSError when that cannot be done: then everything is as it was.
+        """
+        path = self._path
+        if path is None or self._fd < 0 or not self._size:
+            return ""
+        first = number_of(os.pread(self._fd, 64, 0))
+        if not first:
+            raise OSError(errno.EINVAL, "the first line has no number")
+        segment, fresh = segment_path(path, first), _fresh(path)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(fresh)
+        fd = os.open(fresh, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.link(path, segment, follow_symlinks=False)
+            try:
+                os.rename(fresh, path)
+            except OSError:
+                os.unlink(segment)
+                raise
+        except OSError:
+            os.close(fd)
+            with contextlib.suppress(OSError):
+                os.unlink(fresh)
+            raise
+        old, self._fd, size, self._size = self._fd, fd, self._size, 0
+        self._rotate_at = self._segment
+        os.close(old)
+        self._sync_directory(path)
+        self.append("audit_rotated", facts={"segment": segment.name, "first": first, "bytes": size})
+        self._retire(path)
+        return segment.name
+
+    def _sync_directory(self, path: Path) -> None:
+        if self._durable:
+            fd = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+
+    def _retire(self, path: Path) -> None:
+        """Delete the segments that are not to be kept; the record says so first."""
+        if not self._keep:
+            return
+        closed = segments(path)
+        for number, segment in enumerate(closed[: -self._keep], 1):
+            self.append(SEGMENT_DELETED, facts={"segment": segment.name, "first_kept": first_of(closed[number])})
+            with contextlib.suppress(OSError):
+                os.unlink(segment)
+
+    def _rotate_when_due(self) -> None:
+        self._rotate_at = _NEVER  # what is recorded about it is not what begins the next one
+        try:
+            self.rotate()
+        except OSError as error:
+            self._rotate_at = self._size + self._segment
+            name = errno.errorcode.get(error.errno or 0, "unknown")
+            self.append("audit_rotation_failed", status=Status.STATUS_UNSUCCESSFUL, facts={"reason": name})
+
+    # --- writing ------------------------------------------------------------------------------------------------------
 
     def append(
         self,
@@ -132,6 +220,8 @@ class AuditRecord:
         claimed: Mapping[str, Fact] | None = None,
     ) -> int:
         """Write one record; its number. `AuditBroken` (``audit_unwritable``) when it cannot be written."""
+        if self._size >= self._rotate_at:
+            self._rotate_when_due()
         record = Record(
             seq=self._seq + 1,
             time=self._time(),
@@ -148,6 +238,8 @@ class AuditRecord:
         mac = self._mac.of(body)
         self._write(body[:-1] + b',"mac":"' + mac.encode() + b'"}\n')
         self._seq, self._previous = record.seq, mac
+        if self.noticed is not None:
+            self.noticed()
         return record.seq
 
     def _time(self) -> str:
@@ -162,7 +254,7 @@ class AuditRecord:
         if self._fd < 0:
             self._lines.append(line)
             return
-        before = os.fstat(self._fd).st_size
+        written = 0
         try:
             written = os.write(self._fd, line)
             if written != len(line):
@@ -172,22 +264,31 @@ class AuditRecord:
         except OSError:
             # Without a clean end nothing more can be chained to this file; the next start repairs it.
             try:
-                os.ftruncate(self._fd, before)
+                os.ftruncate(self._fd, os.fstat(self._fd).st_size - written)
             except OSError:
                 self._broken = True
             raise AuditBroken("audit_unwritable") from None
+        self._size += written
 
     def lines(self) -> tuple[bytes, ...]:
         """What is held in memory; nothing when the record is a file."""
         return tuple(self._lines)
 
     def recent(self) -> list[Record]:
-        """The newest records, at most those of the last 256 KiB, in their order."""
-        if self._fd < 0:
-            return read(self._lines, self._key)
-        size = os.fstat(self._fd).st_size
-        start = max(0, size - MAX_LINE)
-        return read(os.pread(self._fd, size - start, start).splitlines(keepends=True), self._key)
+        """The newest records, 500 at most, in their order."""
+        found: list[Record] = []
+        after = max(0, self._seq - MAX_RECENT)
+        while page := self.reader.page(after):
+            found.extend(row.record for row in page if row.record is not None)
+            if page[-1].seq <= after:
+                break
+            after = page[-1].seq
+        return found
+
+    @property
+    def ring(self) -> bool:
+        """Whether it is in memory, where the oldest lines fall out."""
+        return self._path is None
 
     @property
     def count(self) -> int:
@@ -203,55 +304,14 @@ class AuditRecord:
             self._fd = -1
 
 
-def verify(path: Path, key: bytes) -> int:
-    """Check a whole file: how many records it has. `AuditBroken` naming the first bad one (``record_<seq>_bad``)."""
-    with path.open("rb") as lines:
-        return verify_lines(iter(lambda: lines.readline(MAX_LINE), b""), key)
+def _fresh(path: Path) -> Path:
+    """Where the next file is made before it takes the name."""
+    return path.with_name(f".{path.name}.new")
 
 
-def verify_lines(lines: Iterable[bytes], key: bytes) -> int:
-    """`verify` for lines at hand."""
-    seq, previous = 0, GENESIS
-    for line in lines:
-        opened = _opened(line, key)
-        if opened is None or opened[0].seq != seq + 1 or opened[0].previous != previous:
-            raise AuditBroken(f"record_{seq + 1}_bad")
-        seq, previous = opened[0].seq, opened[1]
-    return seq
-
-
-def read(lines: Iterable[bytes], key: bytes) -> list[Record]:
-    """The records of lines whose macs are right, in their order; the others are left out."""
-    return [opened[0] for line in lines if (opened := _opened(line, key)) is not None]
-
-
-def _opened(line: bytes, key: bytes) -> tuple[Record, str] | None:
-    head, tail = line[:-_TAIL], line[-_TAIL:]
-    if not tail.startswith(b',"mac":"') or not tail.endswith(b'"}\n'):
-        return None
-    body, mac = head + b"}", tail[8:-3]
-    if not hmac.compare_digest(mac, hmac.digest(key, body, "sha256").hex().encode()):
-        return None
-    try:
-        return msgspec.json.decode(body, type=Record), mac.decode()
-    except msgspec.MsgspecError:  # of a later secpkg: ours by its mac, and still not a record that we can continue
-        return None
-
-
-class _Mac:
-    """HMAC-SHA256 under one key, whose two states are made once (RFC 2104 section 4)."""
-
-    __slots__ = ("_inner", "_outer")
-
-    def __init__(self, key: bytes) -> None:
-        padded = (key if len(key) <= _BLOCK else hashlib.sha256(key).digest()).ljust(_BLOCK, b"\0")
-        self._inner, self._outer = (hashlib.sha256(bytes(octet ^ pad for octet in padded)) for pad in (0x36, 0x5C))
-
-    def of(self, body: bytes) -> str:
-        inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(body)
-        outer.update(inner.digest())
-        return outer.hexdigest()
+def _tail(fd: int, size: int) -> bytes:
+    start = max(0, size - 2 * MAX_LINE)
+    return os.pread(fd, size - start, start)
 
 
 def _facts(facts: Mapping[str, Fact] | None) -> dict[str, Fact]:

@@ -9,6 +9,7 @@ import click
 
 _COMMANDS: Final = {
     "accounts": "User accounts of the authority.",
+    "audit": "What the authority decided: read the audit record, check it.",
     "authority": "Run the authority, see how it is, stop it.",
     "check": "Try every rule that binds a package on a module, and attack it.",
     "decode": "Show a token as a tree: NTLM, SPNEGO, Kerberos, CredSSP, TLS.",

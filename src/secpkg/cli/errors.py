@@ -45,7 +45,9 @@ _STATUSES: Final = {
     "STATUS_NOT_IMPLEMENTED": "secpkg functions shows what works in this version",
     "SEC_E_UNSUPPORTED_FUNCTION": "secpkg functions shows what works in this version",
 }
-_OTHERWISE: Final = "secpkg authority status shows whether the authority is well; its audit record has the reason"
+_OTHERWISE: Final = (
+    "secpkg authority status shows whether the authority is well; secpkg audit show --failures has the reason"
+)
 
 
 class Fail(click.ClickException):

@@ -90,11 +90,22 @@ class LogonConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     quotas: ProcessQuotas = ProcessQuotas()
 
 
+class AuditConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[audit]``: a file of the record is closed at ``segment_bytes``; of the closed ones ``keep_segments`` stay (0:
+    all of them). ``durable``: a record is on the disk before its outcome is released, which costs every logon a wait.
+    """
+
+    segment_bytes: Annotated[int, msgspec.Meta(ge=1 << 20, le=1 << 33)] = 64 << 20
+    keep_segments: Annotated[int, msgspec.Meta(ge=0)] = 0
+    durable: bool = False
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What ``authority.toml`` says."""
 
     passthrough: PassthroughConfig | None = None
     logon: LogonConfig = LogonConfig()
+    audit: AuditConfig = AuditConfig()
     settings: dict[str, dict[str, Setting]] = {}
     """``[settings.MODULE]``: what a module is told (`PackageParameters.settings`)."""
 

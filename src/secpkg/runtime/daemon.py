@@ -43,6 +43,7 @@ from secpkg.ipc.rights import OwnedFds
 from secpkg.ipc.schema import Failed, FromAuthority, ToAuthority, encode
 from secpkg.ipc.where import trusted_address
 from secpkg.runtime import state
+from secpkg.runtime.audit_reading import AUDIT_FILE
 from secpkg.runtime.config import NOBODY, DaemonConfig, read_passthrough, read_settings
 from secpkg.runtime.descriptors import TokenDescriptors
 from secpkg.runtime.inbox import DISTRIBUTION, INBOX_MODULES, RESERVED_PACKAGES
@@ -155,7 +156,14 @@ class Daemon:
         self.machine = Machine(
             store=self._store(vault),
             vault=vault,
-            audit=AuditRecord(directory / "audit.jsonl", derive_key(vault), clock=time.time),
+            audit=AuditRecord(
+                directory / AUDIT_FILE,
+                derive_key(vault),
+                clock=time.time,
+                durable=settings.audit.durable,
+                segment=settings.audit.segment_bytes,
+                keep=settings.audit.keep_segments,
+            ),
             policy=self.policy,
             clock=time.time,
             entropy=os.urandom,

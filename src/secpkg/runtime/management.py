@@ -15,10 +15,13 @@ from typing import Any, Final
 import msgspec
 
 from secpkg.authority.accounts_admin import AccountsAdmin
+from secpkg.authority.audit_lines import GENESIS
+from secpkg.authority.audit_reader import Place
 from secpkg.authority.connections import Connection
 from secpkg.authority.registry import ModuleEntry, Registry, RegistryError
 from secpkg.contract.requests import drive
 from secpkg.contract.status import SecurityError, Status
+from secpkg.runtime.audit_reading import AuditReading
 from secpkg.runtime.examine import examine
 from secpkg.runtime.inbox import INBOX_MODULES, RESERVED_PACKAGES
 from secpkg.runtime.machine import Machine, Module
@@ -97,6 +100,22 @@ class ReadTrace(_Arguments, frozen=True):
     wait: float = 0.0
 
 
+class ReadAudit(_Arguments, frozen=True):
+    after: int = 0
+    limit: int = PAGE
+    wait: float = 0.0
+
+
+class CheckAudit(_Arguments, frozen=True):
+    """A `Place` from which to go on, and the number of a record to stop at (0: none)."""
+
+    seq: int = 0
+    mac: str = GENESIS
+    inode: int = 0
+    offset: int = 0
+    until: int = 0
+
+
 class Management:
     """The operations of one machine. ``after`` calls a function later; where there is no loop (None) a draining module
     has no deadline but 0, and goes with its last context.
@@ -120,6 +139,7 @@ class Management:
         self._describe = add
         self._started = time.monotonic()
         self._watching = Watching(machine, after)
+        self._auditing = AuditReading(machine.authority.audit, after)
         self._operation("packages.list", Nothing, self._packages)
         self._operation("packages.show", Named, self._package)
         self._operation("packages.add", AddModule, self._add, audited=True)
@@ -131,6 +151,9 @@ class Management:
         self._operation("trace.start", Nothing, self._trace_start, audited=True)
         self._operation("trace.read", ReadTrace, self._trace_read)
         self._operation("trace.stop", Nothing, self._trace_stop, audited=True)
+        self._operation("audit.read", ReadAudit, self._audit_read)
+        self._operation("audit.check", CheckAudit, self._audit_check)
+        self._operation("audit.rotate", Nothing, self._audit_rotate, audited=True)
         self._operation("calls.counts", Nothing, self._counts)
         self._operation("packages.examine", Named, self._examine)
         self._account_operations()
@@ -368,6 +391,16 @@ class Management:
 
     def _trace_read(self, _connection: Connection, arguments: ReadTrace, done: Done) -> None:
         self._watching.read(arguments.cursor, arguments.wait, done)
+
+    def _audit_read(self, _connection: Connection, arguments: ReadAudit, done: Done) -> None:
+        self._auditing.read(arguments.after, arguments.limit, arguments.wait, done)
+
+    def _audit_check(self, _connection: Connection, arguments: CheckAudit, done: Done) -> None:
+        place = Place(max(0, arguments.seq), arguments.mac, max(0, arguments.inode), max(0, arguments.offset))
+        done(self._auditing.check(place, max(0, arguments.until)), None)
+
+    def _audit_rotate(self, _connection: Connection, _arguments: Nothing, done: Done) -> None:
+        done(self._auditing.rotate(), None)
 
     def _counts(self, _connection: Connection, _arguments: Nothing, done: Done) -> None:
         done(self._watching.counts(), None)

@@ -1,0 +1,118 @@
+"""The audit record for operators: pages of it, as they are there or as they come, and the check of its chain.
+
+What is read is not itself put on the record - who follows the record would read of nothing but that - but that a
+trusted connection was made is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from secpkg.accounts.vault import Vault
+from secpkg.authority.audit import AuditBroken, AuditRecord, derive_key
+from secpkg.authority.audit_reader import MAX_ROWS, AuditReader, Checked, Place
+from secpkg.contract.status import SecurityError, Status
+from secpkg.runtime import state
+
+WAIT: Final = 10.0
+"""Seconds that a reader may wait for a record."""
+GATHER: Final = 0.02
+"""Seconds between the first record that somebody waited for and the answer, so that it comes with those around it."""
+MAX_WAITING: Final = 64
+
+AUDIT_FILE: Final = "audit.jsonl"
+
+Done = Callable[[object, BaseException | None], None]
+After = Callable[[float, Callable[[], None]], object]
+
+
+class AuditReading:
+    """The readers of one authority's record. ``after`` calls a function later; None where there is no loop: then
+    nobody waits.
+    """
+
+    def __init__(self, record: AuditRecord, after: After | None) -> None:
+        self._record = record
+        self._after = after
+        self._waiting: dict[int, Callable[[], None]] = {}
+        self._number = 0
+        self._gathering = False
+
+    def read(self, after: int, limit: int, wait: float, done: Done) -> None:
+        """The lines after number ``after``, at once or when there are any, after ``wait`` seconds at the latest."""
+        rows = self._page(after, limit)
+        if rows or wait <= 0 or self._after is None or len(self._waiting) >= MAX_WAITING:
+            done(self._answer(rows), None)
+            return
+        self._number += 1
+        number = self._number
+
+        def look(late: bool = False) -> None:
+            try:
+                found = self._page(after, limit)
+            except SecurityError as error:
+                if self._waiting.pop(number, None) is not None:
+                    done(None, error)
+                return
+            if (found or late) and self._waiting.pop(number, None) is not None:
+                self._listen()
+                done(self._answer(found), None)
+
+        self._waiting[number] = look
+        self._listen()
+        self._after(min(wait, WAIT), lambda: look(late=True))
+
+    def check(self, place: Place, until: int) -> object:
+        """One slice of a check (`AuditReader.check`). What is wrong is an answer: the check itself went well."""
+        try:
+            return {"checked": msgspec.to_builtins(self._record.reader.check(place, until=until)), "broken": ""}
+        except AuditBroken as broken:
+            return {"checked": None, "broken": broken.reason}
+        except OSError:
+            raise SecurityError(Status.STATUS_UNSUCCESSFUL, reason="audit_unreadable") from None
+
+    def rotate(self) -> object:
+        """Close the file and go on in a new one."""
+        try:
+            return {"segment": self._record.rotate()}
+        except OSError:
+            raise SecurityError(Status.STATUS_UNSUCCESSFUL, reason="audit_cannot_rotate") from None
+
+    def _page(self, after: int, limit: int) -> list[object]:
+        try:
+            rows = self._record.reader.page(max(0, after), min(max(1, limit), MAX_ROWS))
+        except OSError:
+            raise SecurityError(Status.STATUS_UNSUCCESSFUL, reason="audit_unreadable") from None
+        return [msgspec.to_builtins(row) for row in rows]
+
+    def _answer(self, rows: list[object]) -> object:
+        return {"rows": rows, "newest": self._record.count, "waits": self._after is not None, "ring": self._record.ring}
+
+    def _listen(self) -> None:
+        self._record.noticed = self._noticed if self._waiting else None
+
+    def _noticed(self) -> None:
+        if not self._gathering and self._after is not None:
+            self._gathering = True
+            self._after(GATHER, self._gathered)
+
+    def _gathered(self) -> None:
+        self._gathering = False
+        for look in tuple(self._waiting.values()):
+            look()
+
+
+def offline(directory: Path) -> Callable[[Place, int], Checked]:
+    """The check of a record whose authority does not run, by the master key beside it. `state.StateFault` and OSError
+    where there is none.
+    """
+    path = directory / AUDIT_FILE
+    path.stat()
+    key = directory / "master.key"
+    key.stat()  # it is not made here
+    reader = AuditReader(path, derive_key(Vault(state.master_key(key))))
+    return lambda place, until: reader.check(place, until=until)
