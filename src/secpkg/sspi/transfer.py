@@ -28,7 +28,7 @@ from secpkg.contract.user_mode.ssp import ExportedContext
 from secpkg.contract.values import ContextAttributes, ContextRequest
 from secpkg.host.user_mode.contexts import UserContext, busy, check_packed_context, import_context
 from secpkg.ipc import schema
-from secpkg.ipc.access_token import AccessToken, TokenHandle
+from secpkg.ipc.access_token import TokenHandle
 from secpkg.ipc.connection import Connection, Connections, shared
 from secpkg.ipc.link import Exchange, next_id
 from secpkg.ipc.session import current
@@ -170,7 +170,7 @@ async def _token(context: ContextHandle) -> tuple[Connection, schema.TokenOpened
 async def import_(
     package: str,
     packed: bytes,
-    token: AccessToken | int | None = None,
+    token: TokenHandle | int | None = None,
     *,
     accept: bool | None = None,
     connections: Connections = shared,
@@ -244,7 +244,7 @@ def _open(backend: Backend, package: str, accept: bool, packed: bytes, key: byte
     return context
 
 
-async def _adopted(backend: Backend, token: AccessToken | int | None) -> schema.TokenOpened | None:
+async def _adopted(backend: Backend, token: TokenHandle | int | None) -> schema.TokenOpened | None:
     """A handle of the token on the connection of the context; between connections it goes by descriptor."""
     if token is None:
         return None
@@ -257,8 +257,19 @@ async def _adopted(backend: Backend, token: AccessToken | int | None) -> schema.
             if not isinstance(reply, schema.TokenOpened):
                 raise SecurityError(Status.SEC_E_INTERNAL_ERROR, reason="unexpected_reply")
             return reply
-        token = token.fileno()
+        if token._connection.asynchronous:
+            # Where this coroutine is driven, that connection's loop may not be the one that runs.
+            raise SecurityError(Status.SEC_E_INVALID_PARAMETER, reason="access_token_of_event_loop")
+        descriptor = await token._descriptor()
+        try:
+            return await _adopt(opened.connection, descriptor)
+        finally:
+            os.close(descriptor)
     if not isinstance(token, int) or token < 0:
         raise SecurityError(Status.SEC_E_INVALID_PARAMETER, reason="access_token")
-    adopted: schema.TokenOpened = await Exchange(opened.connection.link.adopt_token, token)
+    return await _adopt(opened.connection, token)
+
+
+async def _adopt(connection: Connection, descriptor: int) -> schema.TokenOpened:
+    adopted: schema.TokenOpened = await Exchange(connection.link.adopt_token, descriptor)
     return adopted
