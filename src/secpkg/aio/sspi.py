@@ -104,9 +104,9 @@ class AsyncParty(Party):
         return AccessToken(*await drive(self._query_token()))
 
     async def export(self) -> bytes:
-        """ExportSecurityContext with SECPKG_CONTEXT_EXPORT_DELETE_OLD, as `secpkg.Client.export`: this end is closed. An
-        access token travels beside it, by its descriptor (`AccessToken.descriptor`). An export that is cancelled gives
-        nothing that could be imported, and leaves a context that can be counted on for nothing but `close`.
+        """ExportSecurityContext with SECPKG_CONTEXT_EXPORT_DELETE_OLD, as `secpkg.Client.export`: this end is closed.
+        An access token travels beside it, by its descriptor (`AccessToken.descriptor`). An export that is cancelled
+        gives nothing that could be imported; close the context then.
         """
         return await drive(self._export())
 
