@@ -77,7 +77,9 @@ class Network:
     def send(self, sender: End, message: bytes) -> None:
         """Sign a message and send it. SecurityError as `Client.sign`."""
         end = self.pair.client if sender == "client" else self.pair.server
-        self._put(Datagram(sender, end.sign(message), message))
+        with surroundings(self.pair.lab):
+            signature = end.sign(message)
+        self._put(Datagram(sender, signature, message))
 
     def challenge(self) -> None:
         """The server challenges the next message, though it may have a context (R229)."""
