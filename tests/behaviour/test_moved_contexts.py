@@ -2,18 +2,61 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
+import itertools
 import os
-from typing import Any
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any, Final
 
 import pytest
-from tests.behaviour.world import World, refused
+from tests.behaviour.world import AsyncWorld, World, refused
 
 import secpkg
-from secpkg.contract import Status
+from secpkg.aio import driving
+from secpkg.contract import SecurityError, Status
 from secpkg.contract.flags import CredentialUse, IscReq
 from secpkg.contract.user_mode.ssp import ExportedContext
 from secpkg.host.user_mode import providers
+from secpkg.ipc.connection import shared
 from secpkg_records import Context, Records
+
+NO_FILE: Final = 2**30
+"""A descriptor beyond the limit of any process."""
+
+
+def waits(world: World) -> bool:
+    """Whether anything of a move is waited for: elsewhere the exchanges are made in place, and nothing cancels them."""
+    return isinstance(world, AsyncWorld) and not world.place.embedded
+
+
+def cut(world: World, make: Callable[[], Coroutine[Any, Any, Any]], at: int) -> Any:
+    """Drive a coroutine of secpkg, and cancel it where it waits for its exchange number ``at``, which was made: what it
+    gave, or None where it was cancelled.
+    """
+
+    async def main() -> Any:
+        coroutine = make()
+        try:
+            exchange = coroutine.send(None)
+            for number in itertools.count():
+                try:
+                    answer = exchange.function(*exchange.arguments)
+                    if inspect.isawaitable(answer):
+                        answer = await answer
+                    if number == at:
+                        raise asyncio.CancelledError
+                except BaseException as error:
+                    exchange = coroutine.throw(error)
+                else:
+                    exchange = coroutine.send(answer)
+        except StopIteration as stop:
+            return stop.value
+        except asyncio.CancelledError:
+            return None
+
+    return world._run(main()) if isinstance(world, AsyncWorld) else asyncio.run(main())
 
 
 def descriptor_of(world: World, token: Any) -> int:
@@ -67,6 +110,8 @@ def test_what_does_not_fit_is_refused_and_uses_nothing_up(world: World) -> None:
         (lambda: world.moved_server(spoilt), Status.SEC_E_NO_CREDENTIALS),
         (lambda: world.moved_server(packed, "a token"), Status.SEC_E_INVALID_PARAMETER),
         (lambda: world.moved_server(packed, -1), Status.SEC_E_INVALID_PARAMETER),
+        (lambda: world.moved_server(packed, NO_FILE), Status.SEC_E_INVALID_PARAMETER),
+        (lambda: world.moved_server(packed, 2**64), Status.SEC_E_INVALID_PARAMETER),
     ):
         assert refused(attempt).status is status
     assert world.moved_server(packed).decrypt(client.encrypt(b"still")) == b"still"
@@ -144,6 +189,49 @@ def test_an_awaited_access_token_is_not_for_another_connection(world: World) -> 
         return
     with blocking() as moved:
         assert moved.decrypt(client.encrypt(b"x")) == b"x"
+
+
+def test_an_export_that_is_cancelled_anywhere_leaves_one_holder_or_none(world: World) -> None:
+    """Lock 6: nothing came out that could be imported, so the old context may go on, or is closed."""
+    for at in itertools.count():
+        client, server = world.pair()
+        if cut(world, server._export, at) is not None:
+            break
+        if server.complete:
+            assert client.decrypt(server.encrypt(b"goes on")) == b"goes on"
+        else:
+            assert refused(partial(server.encrypt, b"x")).status is Status.SEC_E_INVALID_HANDLE
+        world.close(server)
+        assert not server.complete
+    assert at > 1 if waits(world) else at == 0
+
+
+def test_an_import_that_is_cancelled_anywhere_leaves_one_holder_or_none(world: World) -> None:
+    """Lock 6: the context was used up, or can still be imported."""
+    asynchronous = isinstance(world, AsyncWorld)
+    for at in itertools.count():
+        client, server = world.pair()
+        packed = world.export(server)
+
+        def make(packed: bytes = packed) -> Coroutine[Any, Any, Any]:
+            connections = driving.connections() if asynchronous else shared
+            made: Coroutine[Any, Any, Any] = world.parties.Server._import(
+                connections, "Hello", packed, None, world.place.authority
+            )
+            return made
+
+        made = cut(world, make, at)
+        if made is not None:
+            assert made.decrypt(client.encrypt(b"in time")) == b"in time"
+            world.close(made)
+            break
+        try:
+            again = world.moved_server(packed)
+        except SecurityError as error:
+            assert error.status is Status.SEC_E_NO_CREDENTIALS
+        else:
+            assert again.decrypt(client.encrypt(b"again")) == b"again"
+    assert at > 0 if waits(world) else at == 0
 
 
 class MovingRecords(Records):

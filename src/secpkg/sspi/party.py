@@ -296,16 +296,19 @@ class Party:
     async def _export(self) -> bytes:
         from secpkg.sspi import transfer
 
-        source = self._source
-        packed, token = await transfer.export(
-            self._finished(),
-            SECPKG_CONTEXT_EXPORT_DELETE_OLD,
-            connections=source._connections,
-            authority=source._authority,
-        )
-        if token is not None:
-            await TokenHandle(*token)._close()
-        await self._close()
+        context, source = self._finished(), self._source
+        try:
+            packed, _ = await transfer.export(
+                context,
+                SECPKG_CONTEXT_EXPORT_DELETE_OLD,
+                with_token=False,
+                connections=source._connections,
+                authority=source._authority,
+            )
+        finally:
+            # Also where it came to nothing, but after that.
+            if context.state == "deleted":
+                await self._close()
         return packed
 
     @classmethod

@@ -79,12 +79,18 @@ def _elsewhere() -> SecurityError:
 
 
 async def export(
-    context: ContextHandle, flags: int, *, connections: Connections = shared, authority: object = None
+    context: ContextHandle,
+    flags: int,
+    *,
+    with_token: bool = True,
+    connections: Connections = shared,
+    authority: object = None,
 ) -> tuple[bytes, tuple[Connection, schema.TokenOpened] | None]:
-    """ExportSecurityContext: the sealed context, and another handle of its access token when it has one.
+    """ExportSecurityContext: the sealed context, and another handle of its access token when it has one and is asked
+    for it.
 
-    Afterwards the context here only receives, or is deleted with DELETE_OLD. A failure has changed nothing.
-    ``authority`` is asked to keep the key of a plain SSP's context, which knows none of its own.
+    Afterwards the context here only receives, or is deleted with DELETE_OLD. A failure has changed nothing, but for one
+    of that deletion. ``authority`` is asked to keep the key of a plain SSP's context, which knows none of its own.
     """
     if not isinstance(flags, int) or flags & ~(_FLAGS | SECPKG_CONTEXT_EXPORT_TO_KERNEL):
         raise SecurityError(Status.SEC_E_INVALID_PARAMETER, reason="export_flags")
@@ -99,7 +105,7 @@ async def export(
         raise busy() from None
     try:
         connection = await _connection(context.backend, connections, authority)
-        token = await _token(context)
+        token = await _token(context) if with_token else None
         try:
             sealed, resume = _seal(context, user, flags)
             try:
@@ -107,12 +113,12 @@ async def export(
             except BaseException:
                 resume()
                 raise
+            if flags & SECPKG_CONTEXT_EXPORT_DELETE_OLD:
+                await operations._delete(context, heard=True)
         except BaseException:
             if token is not None:
                 await token[0].ask(schema.CloseToken(next_id(), token[1].token))
             raise
-        if flags & SECPKG_CONTEXT_EXPORT_DELETE_OLD:
-            await operations._delete(context, heard=True)
     finally:
         context.turn.append(None)
     return sealed.packed, token
@@ -265,9 +271,18 @@ async def _adopted(backend: Backend, token: TokenHandle | int | None) -> schema.
             return await _adopt(opened.connection, descriptor)
         finally:
             os.close(descriptor)
-    if not isinstance(token, int) or token < 0:
+    if not isinstance(token, int) or not _is_open(token):
         raise SecurityError(Status.SEC_E_INVALID_PARAMETER, reason="access_token")
     return await _adopt(opened.connection, token)
+
+
+def _is_open(descriptor: int) -> bool:
+    """The links take it on trust: to them a descriptor that cannot be sent is a connection that cannot send."""
+    try:
+        os.fstat(descriptor)
+    except (OSError, OverflowError):
+        return False
+    return True
 
 
 async def _adopt(connection: Connection, descriptor: int) -> schema.TokenOpened:
