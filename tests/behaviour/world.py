@@ -22,6 +22,7 @@ from tests.daemon.modules import write_module
 import secpkg
 from secpkg import aio
 from secpkg.contract import LogonType, SecurityError, Status
+from secpkg.contract.flags import CredentialUse
 from secpkg.ipc.connection import shared
 from secpkg.sspi import raw
 from secpkg.testing import LabAuthority
@@ -155,6 +156,7 @@ class World:
     """The blocking world. Parties, logons and connections are secpkg's own; what would be awaited is done here."""
 
     kind = "sync"
+    parties: Any = secpkg
 
     def __init__(self, place: Place) -> None:
         self.place = place
@@ -190,10 +192,14 @@ class World:
     def server(self, package: str = "Hello", **named: Any) -> Any:
         return self._keep(secpkg.Server(package, authority=self.place.authority, **named))
 
-    def credential(self, username: str = "alice") -> Any:
-        return self._keep(
-            secpkg.Credential("Hello", username=username, password=PASSWORD, authority=self.place.authority)
-        )
+    def server_of(self, credential: Any, **named: Any) -> Any:
+        return self._keep(secpkg.Server(credential._package, credential=credential, **named))
+
+    def credential(
+        self, username: str = "alice", *, package: str = "Hello", use: CredentialUse = CredentialUse.OUTBOUND
+    ) -> Any:
+        named: dict[str, Any] = {"username": username, "password": PASSWORD, "authority": self.place.authority}
+        return self._keep(secpkg.Credential(package, use, **named))
 
     def step(self, party: Any, token: bytes | None = None) -> bytes | None:
         answer: bytes | None = self.do(party.step, token)
@@ -221,6 +227,18 @@ class World:
 
     def access_token(self, party: Any) -> Any:
         return self._keep(self.get(party, "access_token"))
+
+    def export(self, party: Any) -> bytes:
+        return bytes(self.do(party.export))
+
+    def moved_server(self, packed: bytes, token: Any = None, *, package: str = "Hello") -> Any:
+        """What was exported elsewhere, as a server."""
+        made = self.do(self.parties.Server.import_context, package, packed, token, authority=self.place.authority)
+        return self._keep(made)
+
+    def moved_client(self, packed: bytes) -> Any:
+        made = self.do(self.parties.Client.import_context, "Hello", packed, authority=self.place.authority)
+        return self._keep(made)
 
     # --- logons ----------------------------------------------------------------------------------------------------
 
@@ -261,6 +279,7 @@ class AsyncWorld(World):
     """The same for callers on an event loop."""
 
     kind = "async"
+    parties = aio
 
     def __init__(self, place: Place) -> None:
         super().__init__(place)
@@ -300,9 +319,14 @@ class AsyncWorld(World):
     def server(self, package: str = "Hello", **named: Any) -> Any:
         return self._entered(aio.Server, package, authority=self.place.authority, **named)
 
-    def credential(self, username: str = "alice") -> Any:
+    def server_of(self, credential: Any, **named: Any) -> Any:
+        return self._entered(aio.Server, credential._package, credential=credential, **named)
+
+    def credential(
+        self, username: str = "alice", *, package: str = "Hello", use: CredentialUse = CredentialUse.OUTBOUND
+    ) -> Any:
         named: dict[str, Any] = {"username": username, "password": PASSWORD, "authority": self.place.authority}
-        return self._entered(aio.Credential, "Hello", **named)
+        return self._entered(aio.Credential, package, use=use, **named)
 
     def connect(self) -> Any:
         return self._keep(self._run(aio.lsa.connect(self.place.authority)))

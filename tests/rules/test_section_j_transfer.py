@@ -96,7 +96,7 @@ def test_one_holder_of_a_sending_key(lab: LabAuthority, pair: Pair) -> None:
     assert status is OK and packed is not None and token is not None
     token.close()
     for use in (server.encrypt, server.sign, lambda data: handle(server).mapped().seal_message(0, [], 0)):
-        with pytest.raises(SecurityError, match=r"context_exported|SEC_E_INVALID_HANDLE"):
+        with pytest.raises(SecurityError, match="context_exported"):
             use(b"x")
     assert raw.export_security_context(handle(server), 0)[0] is INVALID_HANDLE
     assert server.decrypt(client.encrypt(b"still heard")) == b"still heard"

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import random
 from base64 import b64encode
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from tests.testing.conftest import PASSWORD
 
 from secpkg.contract import SecurityError, Status
+from secpkg.contract.flags import AscReq, CredentialUse, IscReq
 from secpkg.sspi.client import Client
-from secpkg.testing import LabAuthority, Pair
+from secpkg.sspi.credential import Credential
+from secpkg.testing import Datagram, Fate, LabAuthority, Network, Pair
+from secpkg.testing.datagrams import MAX_DATAGRAMS
+from secpkg.testing.pair import PairOptions
 
 ONE, TWO = b"tls-exporter:" + bytes(range(32)), b"tls-exporter:" + bytes(range(32, 64))
 
@@ -76,3 +81,76 @@ def test_a_plain_ssp_draws_time_and_chance_from_the_lab(lab: LabAuthority, tmp_p
 def test_an_end_that_cannot_be_made_leaves_no_other(lab: LabAuthority) -> None:
     with pytest.raises(SecurityError):
         Pair(lab, "Nobody", username="alice", password=PASSWORD)
+
+
+def test_a_network_is_for_packages_of_datagrams(lab: LabAuthority) -> None:
+    """R228: their client makes no first token."""
+    with hello(lab) as pair, pytest.raises(AssertionError, match="R228"):
+        pair.datagrams()
+    with hello(lab) as pair:
+        pair.step()
+        with pytest.raises(RuntimeError, match="before"):
+            pair.datagrams()
+
+
+@pytest.fixture
+def datagrams(lab: LabAuthority) -> Iterator[Callable[..., Network]]:
+    lab.add_provider("datagrams")
+    inbound = Credential("Datagrams", CredentialUse.INBOUND, username="a", password=PASSWORD, authority=lab)
+    wanted, accepted = IscReq.DATAGRAM | IscReq.INTEGRITY, AscReq.DATAGRAM | AscReq.INTEGRITY
+    options: PairOptions = {
+        "username": "a",
+        "password": PASSWORD,
+        "server_credential": inbound,
+        "requirements": wanted,
+        "server_requirements": accepted,
+    }
+    with inbound, Pair(lab, "Datagrams", **options) as pair:
+        yield pair.datagrams
+
+
+def test_what_is_on_its_way(datagrams: Callable[..., Network]) -> None:
+    network = datagrams(Fate.LATE, Fate.ARRIVES, Fate.LOST, Fate.TWICE, Fate.LATE)
+    for text in b"abcde":
+        network.send("client", bytes([text]))
+    assert [each.message for each in network.flight] == [b"b", b"a", b"d", b"d", b"e"]
+    assert [each.message for each in network.sent] == [b"a", b"b", b"c", b"d", b"e"]
+    assert repr(network.sent[0]) == "Datagram(sender='client')"
+
+
+def test_only_what_is_late_is_left_and_arrives(datagrams: Callable[..., Network]) -> None:
+    network = datagrams(Fate.LATE)
+    network.send("client", b"late")
+    assert network.deliver() and [d.message for d in network.dropped] == [b"late"] and not network.established
+    network.run()
+    assert network.established and not network.deliver()
+
+
+def test_a_token_that_nobody_asked_for_is_thrown_away(datagrams: Callable[..., Network]) -> None:
+    """An answer that comes again does not end the context that stands."""
+    network = datagrams(Fate.ARRIVES, Fate.ARRIVES, Fate.TWICE)
+    network.establish()
+    assert [(d.sender, d.message is None) for d in network.dropped] == [("client", False), ("client", True)]
+    assert network.established and not network.refused
+
+
+def test_a_challenge_that_was_changed_ends_the_client(datagrams: Callable[..., Network]) -> None:
+    network = datagrams()
+    network.send("client", b"x")
+    network.deliver()
+    network._flight[0] = Datagram("server", b"not a challenge")
+    with pytest.raises(SecurityError) as raised:
+        network.deliver()
+    assert network.pair.error is raised.value and network.refused == [raised.value]
+
+
+def test_ends_without_end(datagrams: Callable[..., Network]) -> None:
+    network = datagrams(*[Fate.LOST] * MAX_DATAGRAMS)
+    with pytest.raises(RuntimeError, match="no end"):
+        network.establish(tries=MAX_DATAGRAMS + 1)
+
+
+def test_a_pair_of_datagrams_has_no_legs_in_turn(datagrams: Callable[..., Network]) -> None:
+    network = datagrams()
+    with pytest.raises(RuntimeError, match="nothing is there to send"):
+        network.pair.step()

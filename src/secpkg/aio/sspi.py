@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from types import TracebackType
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, Self, TypeVar
 
 from secpkg.aio.driving import connections, drive
 from secpkg.contract.flags import CredentialUse
@@ -103,6 +103,24 @@ class AsyncParty(Party):
         """QuerySecurityContextToken: the caller's to close (R202). SEC_E_NO_IMPERSONATION when there is none."""
         return AccessToken(*await drive(self._query_token()))
 
+    async def export(self) -> bytes:
+        """ExportSecurityContext with SECPKG_CONTEXT_EXPORT_DELETE_OLD, as `secpkg.Client.export`: this end is closed.
+        An access token travels beside it, by its descriptor (`AccessToken.descriptor`). An export that is cancelled
+        gives nothing that could be imported; close the context then.
+        """
+        return await drive(self._export())
+
+    @classmethod
+    async def import_context(
+        cls, package: str, packed: bytes, token: TokenHandle | int | None = None, *, authority: object = None
+    ) -> Self:
+        """ImportSecurityContext: what `export` gave elsewhere, to this face or the blocking one, complete, and for the
+        loop that runs. ``token`` is its access token or a descriptor of it (`AccessToken.descriptor`, which an access
+        token of another awaited connection needs). Errors as `secpkg.Client.import_context`. An import that is
+        cancelled may have used the context up.
+        """
+        return await drive(cls._import(connections(), package, packed, token, authority))
+
     async def close(self) -> None:
         """DeleteSecurityContext, then FreeCredentialsHandle. Harmless when repeated."""
         await drive(self._close())
@@ -146,6 +164,8 @@ class Client(AsyncParty):
 
 class Server(AsyncParty):
     """The acceptor; parameters as for `secpkg.Server`. Impersonation changes a thread and is refused on the loop's."""
+
+    _accepts = True
 
     def __init__(
         self,

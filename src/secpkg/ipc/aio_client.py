@@ -7,10 +7,12 @@ the loop's own, while the authority's calls block a thread of the loop's executo
 from __future__ import annotations
 
 import asyncio
+import os
 
 from secpkg.ipc import client, schema
 from secpkg.ipc.aio_channel import AsyncChannel
 from secpkg.ipc.callbacks import callbacks_of
+from secpkg.ipc.rights import OwnedFds
 
 
 class AsyncSocketLink:
@@ -48,7 +50,15 @@ class AsyncSocketLink:
 
     async def adopt_token(self, descriptor: int) -> schema.TokenOpened:
         """`AdoptToken`: as the blocking link's."""
-        return await asyncio.to_thread(self._blocking.adopt_token, descriptor)
+        # A wait that is cancelled does not stop the thread: it sends a copy, since the caller may have closed its own
+        # by then, and the number may be another file's.
+        copy = OwnedFds([os.dup(descriptor)])
+
+        def adopt() -> schema.TokenOpened:
+            with copy:
+                return self._blocking.adopt_token(copy.peek()[0])
+
+        return await asyncio.to_thread(adopt)
 
     async def token_descriptor(self, token: int) -> int:
         """`TokenDescriptor`: the descriptor is the caller's to close."""

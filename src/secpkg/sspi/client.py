@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import ClassVar, Self
+from typing import Self
 
-from secpkg.contract.flags import SECPKG_CONTEXT_EXPORT_DELETE_OLD, CredentialUse
+from secpkg.contract.flags import CredentialUse
 from secpkg.ipc.access_token import AccessToken
 from secpkg.ipc.connection import shared
 from secpkg.ipc.link import run
@@ -17,8 +17,6 @@ __all__ = ["DEFAULT_REQUIREMENTS", "BlockingParty", "Client"]
 
 class BlockingParty(Party):
     """What a blocking client and a blocking server have in common."""
-
-    _accepts: ClassVar[bool] = False
 
     def step(self, token: bytes | None = None) -> bytes | None:
         """One leg: takes the peer's token (None on a client's first), gives the token to send, or None.
@@ -51,13 +49,7 @@ class BlockingParty(Party):
         of this user and computer, which imports it once within five minutes. This end is closed. An access token
         travels beside it, by its descriptor (`AccessToken.fileno`).
         """
-        from secpkg.sspi import transfer
-
-        packed, token = run(transfer.export(self._finished(), SECPKG_CONTEXT_EXPORT_DELETE_OLD))
-        if token is not None:
-            AccessToken(*token).close()
-        self.close()
-        return packed
+        return run(self._export())
 
     @classmethod
     def import_context(
@@ -66,16 +58,7 @@ class BlockingParty(Party):
         """ImportSecurityContext: what `export` gave elsewhere, complete. ``token`` is its access token or a descriptor
         of it. SEC_E_UNKNOWN_CREDENTIALS, SEC_E_NO_CREDENTIALS, SEC_E_NOT_OWNER: see `secpkg.sspi.transfer`.
         """
-        from secpkg.sspi import transfer
-
-        context = run(transfer.import_(package, packed, token, accept=cls._accepts, authority=authority))
-        self = cls.__new__(cls)
-        use = CredentialUse.INBOUND if cls._accepts else CredentialUse.OUTBOUND
-        source = CredentialSource(shared, package, use, None, authority)
-        Party.__init__(self, cls._accepts, source, True, None, None, 0)
-        self._context = context
-        run(self._settle(context))
-        return self
+        return run(cls._import(shared, package, packed, token, authority))
 
     def close(self) -> None:
         """DeleteSecurityContext, then FreeCredentialsHandle of its own credential (R193). Harmless when repeated."""

@@ -7,13 +7,21 @@ no other process (sealing, signing) is the same for all of them.
 from __future__ import annotations
 
 import threading
-from typing import Final
+from typing import ClassVar, Final, Self
 
-from secpkg.contract.flags import AscRet, Capability, CredentialUse, IscReq, IscRet
+from secpkg.contract.flags import (
+    SECPKG_CONTEXT_EXPORT_DELETE_OLD,
+    AscRet,
+    Capability,
+    CredentialUse,
+    IscReq,
+    IscRet,
+)
 from secpkg.contract.status import SecurityError, Status
 from secpkg.contract.values import AuthIdentity, Buffer, Names, SessionKey, Sizes
 from secpkg.host.user_mode.contexts import UserContext
 from secpkg.ipc import schema
+from secpkg.ipc.access_token import TokenHandle
 from secpkg.ipc.connection import Connection, Connections
 from secpkg.ipc.session import current
 from secpkg.sspi import attributes, operations
@@ -116,6 +124,8 @@ class CredentialSource:
 
 class Party:
     """A context in the making, and then in use."""
+
+    _accepts: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -282,6 +292,46 @@ class Party:
         opened = await operations.query_token(context)
         assert context.backend.opened is not None
         return context.backend.opened.connection, opened
+
+    async def _export(self) -> bytes:
+        from secpkg.sspi import transfer
+
+        context, source = self._finished(), self._source
+        try:
+            packed, _ = await transfer.export(
+                context,
+                SECPKG_CONTEXT_EXPORT_DELETE_OLD,
+                with_token=False,
+                connections=source._connections,
+                authority=source._authority,
+            )
+        finally:
+            # Also where it came to nothing, but after that.
+            if context.state == "deleted":
+                await self._close()
+        return packed
+
+    @classmethod
+    async def _import(
+        cls,
+        connections: Connections,
+        package: str,
+        packed: bytes,
+        token: TokenHandle | int | None,
+        authority: object,
+    ) -> Self:
+        from secpkg.sspi import transfer
+
+        context = await transfer.import_(
+            package, packed, token, accept=cls._accepts, connections=connections, authority=authority
+        )
+        use = CredentialUse.INBOUND if cls._accepts else CredentialUse.OUTBOUND
+        source = CredentialSource(connections, package, use, None, authority)
+        self = cls.__new__(cls)
+        Party.__init__(self, cls._accepts, source, True, None, None, 0)
+        self._context = context
+        await self._settle(context)
+        return self
 
     async def _close(self) -> None:
         # R193: the context, then its credential.

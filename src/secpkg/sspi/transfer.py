@@ -28,7 +28,7 @@ from secpkg.contract.user_mode.ssp import ExportedContext
 from secpkg.contract.values import ContextAttributes, ContextRequest
 from secpkg.host.user_mode.contexts import UserContext, busy, check_packed_context, import_context
 from secpkg.ipc import schema
-from secpkg.ipc.access_token import AccessToken, TokenHandle
+from secpkg.ipc.access_token import TokenHandle
 from secpkg.ipc.connection import Connection, Connections, shared
 from secpkg.ipc.link import Exchange, next_id
 from secpkg.ipc.session import current
@@ -79,12 +79,18 @@ def _elsewhere() -> SecurityError:
 
 
 async def export(
-    context: ContextHandle, flags: int, *, connections: Connections = shared, authority: object = None
+    context: ContextHandle,
+    flags: int,
+    *,
+    with_token: bool = True,
+    connections: Connections = shared,
+    authority: object = None,
 ) -> tuple[bytes, tuple[Connection, schema.TokenOpened] | None]:
-    """ExportSecurityContext: the sealed context, and another handle of its access token when it has one.
+    """ExportSecurityContext: the sealed context, and another handle of its access token when it has one and is asked
+    for it.
 
-    Afterwards the context here only receives, or is deleted with DELETE_OLD. A failure has changed nothing.
-    ``authority`` is asked to keep the key of a plain SSP's context, which knows none of its own.
+    Afterwards the context here only receives, or is deleted with DELETE_OLD. A failure has changed nothing, but for one
+    of that deletion. ``authority`` is asked to keep the key of a plain SSP's context, which knows none of its own.
     """
     if not isinstance(flags, int) or flags & ~(_FLAGS | SECPKG_CONTEXT_EXPORT_TO_KERNEL):
         raise SecurityError(Status.SEC_E_INVALID_PARAMETER, reason="export_flags")
@@ -99,7 +105,7 @@ async def export(
         raise busy() from None
     try:
         connection = await _connection(context.backend, connections, authority)
-        token = await _token(context)
+        token = await _token(context) if with_token else None
         try:
             sealed, resume = _seal(context, user, flags)
             try:
@@ -107,12 +113,12 @@ async def export(
             except BaseException:
                 resume()
                 raise
+            if flags & SECPKG_CONTEXT_EXPORT_DELETE_OLD:
+                await operations._delete(context, heard=True)
         except BaseException:
             if token is not None:
                 await token[0].ask(schema.CloseToken(next_id(), token[1].token))
             raise
-        if flags & SECPKG_CONTEXT_EXPORT_DELETE_OLD:
-            await operations._delete(context, heard=True)
     finally:
         context.turn.append(None)
     return sealed.packed, token
@@ -170,7 +176,7 @@ async def _token(context: ContextHandle) -> tuple[Connection, schema.TokenOpened
 async def import_(
     package: str,
     packed: bytes,
-    token: AccessToken | int | None = None,
+    token: TokenHandle | int | None = None,
     *,
     accept: bool | None = None,
     connections: Connections = shared,
@@ -244,7 +250,7 @@ def _open(backend: Backend, package: str, accept: bool, packed: bytes, key: byte
     return context
 
 
-async def _adopted(backend: Backend, token: AccessToken | int | None) -> schema.TokenOpened | None:
+async def _adopted(backend: Backend, token: TokenHandle | int | None) -> schema.TokenOpened | None:
     """A handle of the token on the connection of the context; between connections it goes by descriptor."""
     if token is None:
         return None
@@ -257,8 +263,28 @@ async def _adopted(backend: Backend, token: AccessToken | int | None) -> schema.
             if not isinstance(reply, schema.TokenOpened):
                 raise SecurityError(Status.SEC_E_INTERNAL_ERROR, reason="unexpected_reply")
             return reply
-        token = token.fileno()
-    if not isinstance(token, int) or token < 0:
+        if token._connection.asynchronous:
+            # Where this coroutine is driven, that connection's loop may not be the one that runs.
+            raise SecurityError(Status.SEC_E_INVALID_PARAMETER, reason="access_token_of_event_loop")
+        descriptor = await token._descriptor()
+        try:
+            return await _adopt(opened.connection, descriptor)
+        finally:
+            os.close(descriptor)
+    if not isinstance(token, int) or not _is_open(token):
         raise SecurityError(Status.SEC_E_INVALID_PARAMETER, reason="access_token")
-    adopted: schema.TokenOpened = await Exchange(opened.connection.link.adopt_token, token)
+    return await _adopt(opened.connection, token)
+
+
+def _is_open(descriptor: int) -> bool:
+    """The links take it on trust: to them a descriptor that cannot be sent is a connection that cannot send."""
+    try:
+        os.fstat(descriptor)
+    except (OSError, OverflowError):
+        return False
+    return True
+
+
+async def _adopt(connection: Connection, descriptor: int) -> schema.TokenOpened:
+    adopted: schema.TokenOpened = await Exchange(connection.link.adopt_token, descriptor)
     return adopted

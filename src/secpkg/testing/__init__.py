@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from secpkg.host.user_mode.trace import UserModeCall, observe_user_mode
     from secpkg.testing.clock import FrozenClock
+    from secpkg.testing.datagrams import Datagram, Fate, Network
     from secpkg.testing.entropy import SeededEntropy
     from secpkg.testing.faults import ANY, FaultInjection, LsaCallSeen, Rule, lsa_functions
     from secpkg.testing.lab import LabAuthority
@@ -22,11 +23,14 @@ if TYPE_CHECKING:
 # A client that only wants to be watched does not bring the authority along.
 _WHERE = {
     "ANY": "secpkg.testing.faults",
+    "Datagram": "secpkg.testing.datagrams",
     "Difference": "secpkg.testing.recording",
+    "Fate": "secpkg.testing.datagrams",
     "FaultInjection": "secpkg.testing.faults",
     "FrozenClock": "secpkg.testing.clock",
     "LabAuthority": "secpkg.testing.lab",
     "LsaCallSeen": "secpkg.testing.faults",
+    "Network": "secpkg.testing.datagrams",
     "Pair": "secpkg.testing.pair",
     "Recording": "secpkg.testing.recording",
     "Rule": "secpkg.testing.faults",
@@ -40,11 +44,14 @@ _WHERE = {
 
 __all__ = [
     "ANY",
+    "Datagram",
     "Difference",
+    "Fate",
     "FaultInjection",
     "FrozenClock",
     "LabAuthority",
     "LsaCallSeen",
+    "Network",
     "Pair",
     "Recording",
     "Rule",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import TracebackType
-from typing import Final, Self, TypedDict
+from typing import TYPE_CHECKING, Final, Self, TypedDict
 
 from secpkg.contract.status import SecurityError
 from secpkg.contract.values import Buffer
@@ -15,6 +16,9 @@ from secpkg.sspi.credential import Credential
 from secpkg.sspi.server import DEFAULT_REQUIREMENTS as SERVER_REQUIREMENTS
 from secpkg.sspi.server import Server
 from secpkg.testing.lab import LabAuthority
+
+if TYPE_CHECKING:
+    from secpkg.testing.datagrams import Fate, Network
 
 MAX_LEGS: Final = 32
 """Legs after which a handshake is taken to have no end."""
@@ -77,14 +81,16 @@ class Pair:
                 requirements=requirements,
                 authority=None if credential is not None else lab,
             )
+            self._new_server = partial(
+                Server,
+                package,
+                credential=server_credential,
+                channel_bindings=channel_bindings if server_bindings is None else server_bindings,
+                requirements=server_requirements,
+                authority=None if server_credential is not None else lab,
+            )
             try:
-                self.server = Server(
-                    package,
-                    credential=server_credential,
-                    channel_bindings=channel_bindings if server_bindings is None else server_bindings,
-                    requirements=server_requirements,
-                    authority=None if server_credential is not None else lab,
-                )
+                self.server = self._new_server()
             except BaseException:
                 self.client.close()
                 raise
@@ -133,6 +139,32 @@ class Pair:
         for sender, receiver in ((self.client, self.server), (self.server, self.client)):
             if receiver.decrypt(sender.encrypt(data)) != data:
                 raise AssertionError("what was decrypted is not what was encrypted")
+
+    def datagrams(self, *fates: Fate) -> Network:
+        """The two ends as those of datagrams, with a network between them that does to the first datagrams, tokens and
+        messages alike, what ``fates`` says; the others arrive. The client's first leg is made, and has no token (R228).
+        RuntimeError after any other leg, AssertionError where that one has a token or does not complete the client.
+        """
+        from secpkg.testing.datagrams import Network
+
+        if self._turn:
+            raise RuntimeError("a leg was made before")
+        self._turn = 1
+        try:
+            with surroundings(self.lab):
+                token = self.client.step()
+        except SecurityError as error:
+            self.error = error
+            raise
+        if token is not None or not self.client.complete:
+            raise AssertionError("a datagram client signs after its first leg, which makes no token (R228)")
+        return Network(self, fates)
+
+    def forget(self) -> None:
+        """The server drops its context, as one of datagrams may at any time, and is another one that knows nobody."""
+        with surroundings(self.lab):
+            self.server.close()
+            self.server = self._new_server()
 
     def close(self) -> None:
         """Close both ends."""

@@ -45,11 +45,11 @@ def busy() -> SecurityError:
 
 
 def gone(*_: object) -> object:
-    raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="contextgone")
+    raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="context_gone")
 
 
 def exported(*_: object) -> object:
-    raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="contextexported")
+    raise SecurityError(Status.SEC_E_INVALID_HANDLE, reason="context_exported")
 
 
 REFUSALS: Final = (no_function, not_negotiated, gone, exported)
