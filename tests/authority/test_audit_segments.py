@@ -223,7 +223,7 @@ def test_a_check_goes_on_in_a_file_that_is_closed_meanwhile(path: Path) -> None:
     rest = record.reader.check(place, limit=10)
     assert (rest.first, rest.place.seq, rest.end) == (3, 5, True)
     with pytest.raises(AuditBroken, match="audit_file_is_gone"):
-        record.reader.check(Place(2, place.mac, 1, 0))
+        record.reader.check(Place(2, place.mac, 2, 0))
 
 
 def test_pages_begin_where_they_are_asked_for(path: Path) -> None:
@@ -249,6 +249,75 @@ def test_a_page_shows_a_changed_line_as_one(path: Path) -> None:
     path.write_bytes(b"x" * 200_000 + b"\n" + path.read_bytes())
     assert [row.seq for row in AuditReader(path, KEY).page(0)] == [1, 2, 3]
     assert broken(path) == "record_1_bad"
+
+
+def test_a_number_that_somebody_wrote_moves_nobody(path: Path) -> None:
+    record = opened(path, segment=1 << 20)
+    for _ in range(6):
+        record.append("event")
+    path.write_bytes(path.read_bytes().replace(b'"seq":2,', b'"seq":999999999999,'))
+    rows = record.reader.page(3)
+    assert [row.seq for row in rows] == [4, 5, 6]
+    assert [row.record is None for row in record.reader.page(0)] == [False, True, False, False, False, False]
+
+
+def test_what_is_recorded_as_deleted_may_still_be_there(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A crash between the record and the deletion, or a file that cannot be deleted: nothing after it goes."""
+    real = os.unlink
+
+    def fails(name: object) -> None:
+        if "-0" in str(name):
+            raise PermissionError(1, "no")
+        real(name)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "unlink", fails)
+        written(path, 20, keep=1)
+    assert len(segments(path)) > 3 and checked(path)[0].first == 1
+    record = opened(path)
+    assert next(r.facts for r in record.recent() if r.event == "audit_retention_failed") == {"reason": "EPERM"}
+    record.close()
+    head = (1, AuditReader(path, KEY).page(0, 1)[0].mac)
+    written(path, 10, keep=1)
+    assert len(segments(path)) == 1 and checked(path)[0].first > 1
+    assert broken(path, head=head) == "record_1_before_the_first"
+
+
+def test_a_file_that_was_taken_away_is_not_begun_anew(path: Path) -> None:
+    written(path, 8)
+    kept = path.read_bytes()
+    path.unlink()
+    assert broken(path) == "audit_file_missing"
+    with pytest.raises(AuditBroken, match="audit_file_missing"):
+        opened(path)
+    assert not path.exists()
+    path.write_bytes(kept)
+    written(path, 1)
+    assert checked(path)
+
+
+def test_many_deletions_at_once_begin_nothing_else(path: Path) -> None:
+    written(path, 200)
+    assert len(segments(path)) > 40
+    written(path, 4, keep=1)
+    assert checked(path)[0].first > 1 and len(segments(path)) <= 3
+
+
+def test_a_line_about_rotation_that_cannot_be_written_refuses_nobody(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = opened(path)
+    real = os.write
+
+    def fails(fd: int, data: bytes) -> int:
+        if b'"audit_rotated"' in data:
+            raise OSError(28, "full")
+        return real(fd, data)
+
+    monkeypatch.setattr(os, "write", fails)
+    for _ in range(8):
+        record.append("event")
+    assert segments(path) and verify(path, KEY) == record.count == 8
 
 
 def test_of_a_record_in_memory_the_oldest_fall_out() -> None:

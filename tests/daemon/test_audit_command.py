@@ -70,6 +70,8 @@ def test_the_reason_of_a_refusal_is_shown_and_the_chain_holds_over_files(daemon:
     segment = directory / "audit-000000000001.jsonl"
     whole = segment.read_bytes()
     segment.write_bytes(whole.replace(b'"event":"create_user"', b'"event":"delete_user"'))
+    told = click.testing.CliRunner().invoke(cli, ["--authority", daemon.address, "audit", "verify", "--json"])
+    assert told.exit_code == 1 and json.loads(told.stdout)["broken"].startswith("record_")
     bad = run(daemon, "verify", code=1)
     assert "the audit record is not whole: record_" in bad and "keep a copy of the files" in bad
     assert [row["intact"] for row in shown(daemon, "--limit", "1000")].count(False) == 1
@@ -124,7 +126,7 @@ def test_waiting_is_bounded_and_for_trusted_callers(daemon: Daemon) -> None:
     negative: Any = daemon.manage("audit.read", after=-5, limit=-5)
     assert [row["seq"] for row in negative["rows"]] == [1]
     assert MAX_WAITING == 64
-    wrong: Any = daemon.manage("audit.check", seq=1, mac="0" * 64, inode=1, offset=2**40)
+    wrong: Any = daemon.manage("audit.check", seq=1, mac="0" * 64, file=2, offset=2**40)
     assert wrong["broken"] == "audit_file_is_gone"
 
 

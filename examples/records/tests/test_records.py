@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+import secpkg
 from secpkg.contract import AuthIdentity, Status
 from secpkg.contract.attributes import StreamSizes
 from secpkg.contract.flags import AscReq, BufferType, CredentialUse, IscReq
@@ -137,3 +138,21 @@ def test_sizes() -> None:
     ):
         message = [SecBuffer(B.STREAM_HEADER, header), SecBuffer(B.DATA, data), SecBuffer(B.STREAM_TRAILER, trailer)]
         assert raw.encrypt_message(client, 0, message) is status
+
+
+@pytest.mark.parametrize("behind", [b"", b"\x17", b"the first record, or its beginning"])
+def test_what_stands_behind_the_last_token_is_not_lost(behind: bytes) -> None:
+    """R225: the client finishes and sends on at once; both came to the server in one piece."""
+    secret = "a secret that both know"
+    with (
+        secpkg.Client("Records", username="", password=secret, requirements=IscReq.STREAM) as client,
+        secpkg.Server(
+            "Records",
+            requirements=AscReq.STREAM,
+            credential=secpkg.Credential("Records", CredentialUse.INBOUND, username="", password=secret),
+        ) as server,
+    ):
+        last = client.step(server.step(client.step()))
+        assert last is not None and client.leftover == server.leftover == b""
+        assert server.step(last + behind) is None and server.complete
+        assert server.leftover == behind

@@ -99,6 +99,8 @@ class AuditRecord:
 
     def _open(self, path: Path) -> None:
         try:
+            if not os.path.lexists(path) and segments(path):
+                raise AuditBroken("audit_file_missing")  # no crash of `rotate` leaves that: it was taken away
             self._fd = os.open(path, _FLAGS | os.O_CREAT, 0o600)
         except OSError:
             raise AuditBroken("audit_unwritable") from None
@@ -155,6 +157,7 @@ class AuditRecord:
         first = number_of(os.pread(self._fd, 64, 0))
         if not first:
             raise OSError(errno.EINVAL, "the first line has no number")
+        os.fsync(self._fd)  # or a power cut could take lines from the middle of the chain
         segment, fresh = segment_path(path, first), _fresh(path)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(fresh)
@@ -173,39 +176,56 @@ class AuditRecord:
                 os.unlink(fresh)
             raise
         old, self._fd, size, self._size = self._fd, fd, self._size, 0
-        self._rotate_at = self._segment
+        self._rotate_at = _NEVER  # what is recorded about it does not begin the next one
         os.close(old)
-        self._sync_directory(path)
-        self.append("audit_rotated", facts={"segment": segment.name, "first": first, "bytes": size})
-        self._retire(path)
+        try:
+            synced = self._sync_directory(path)
+            self.append(
+                "audit_rotated",
+                facts={"segment": segment.name, "first": first, "bytes": size, "synced": synced},
+            )
+            self._retire(path)
+        finally:
+            self._rotate_at = self._segment
         return segment.name
 
-    def _sync_directory(self, path: Path) -> None:
-        if self._durable:
+    def _sync_directory(self, path: Path) -> bool:
+        try:
             fd = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
                 os.fsync(fd)
             finally:
                 os.close(fd)
+        except OSError:
+            return False  # the new file is in use all the same
+        return True
 
     def _retire(self, path: Path) -> None:
-        """Delete the segments that are not to be kept; the record says so first."""
+        """Delete the segments that are not to be kept, oldest first; the record says so before. One that cannot be
+        deleted keeps those after it.
+        """
         if not self._keep:
             return
         closed = segments(path)
         for number, segment in enumerate(closed[: -self._keep], 1):
             self.append(SEGMENT_DELETED, facts={"segment": segment.name, "first_kept": first_of(closed[number])})
-            with contextlib.suppress(OSError):
+            try:
                 os.unlink(segment)
+            except OSError as error:
+                self._failed("audit_retention_failed", error)
+                return
+
+    def _failed(self, event: str, error: OSError) -> None:
+        name = errno.errorcode.get(error.errno or 0, "unknown")
+        self.append(event, status=Status.STATUS_UNSUCCESSFUL, facts={"reason": name})
 
     def _rotate_when_due(self) -> None:
-        self._rotate_at = _NEVER  # what is recorded about it is not what begins the next one
-        try:
-            self.rotate()
-        except OSError as error:
-            self._rotate_at = self._size + self._segment
-            name = errno.errorcode.get(error.errno or 0, "unknown")
-            self.append("audit_rotation_failed", status=Status.STATUS_UNSUCCESSFUL, facts={"reason": name})
+        with contextlib.suppress(AuditBroken):  # whether its own line can be written, the caller finds out
+            try:
+                self.rotate()
+            except OSError as error:
+                self._rotate_at = self._size + self._segment
+                self._failed("audit_rotation_failed", error)
 
     # --- writing ------------------------------------------------------------------------------------------------------
 

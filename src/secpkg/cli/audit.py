@@ -172,10 +172,15 @@ def _between(lsa: Lsa, low: int, high: int) -> Iterator[_Row]:
     """The records after ``low`` up to ``high``: a page may end early, where lines are long."""
     while low < high:
         rows = _read(lsa, low, high - low).rows
-        yield from (row for row in rows if row.seq <= high)
-        if not rows or rows[-1].seq <= low:
+        yield from (row for row in rows if row.record is None or row.seq <= high)
+        if not rows:
             return
-        low = rows[-1].seq
+        low = _last(rows, low)
+
+
+def _last(rows: tuple[_Row, ...], after: int) -> int:
+    """The number to go on from. A line that is not as it was written moves nobody: it counts as one."""
+    return max([after + len(rows), *(row.seq for row in rows if row.record is not None)])
 
 
 def _following(lsa: Lsa, after: int) -> Iterator[_Row]:
@@ -184,7 +189,7 @@ def _following(lsa: Lsa, after: int) -> Iterator[_Row]:
         yield from page.rows
         if not page.waits and not page.rows:
             raise Fail("nothing can come", "an embedded authority ends with this command: follow that of a daemon")
-        after = max([after, *(row.seq for row in page.rows)])
+        after = min(_last(page.rows, after), page.newest)
 
 
 def _print(row: _Row, as_json: bool) -> None:
@@ -236,6 +241,10 @@ def verify(head: tuple[int, str] | None, directory: Path | None, as_json: bool) 
             answer = _whole(reader.whole(partial(_check, lsa), head=head, ring=ring))
     if as_json:
         output.json(answer)
+    if answer["broken"]:
+        reason = str(answer["broken"])
+        raise Fail(f"the audit record is not whole: {reason}", _following_step(reason))
+    if as_json:
         return
     output.facts(
         [
@@ -261,6 +270,7 @@ def _whole(slices: Iterator[Checked]) -> dict[str, object]:
     """Walk through the check, telling people how far it is."""
     broken: type[Exception] = importlib.import_module("secpkg.authority.audit_reader").AuditBroken
     first, begun, last, time, mac = 0, "", 0, "", ""
+    reason = ""
     shows = _progress()
     try:
         for checked in slices:
@@ -268,9 +278,7 @@ def _whole(slices: Iterator[Checked]) -> dict[str, object]:
             last, mac, time = checked.place.seq, checked.place.mac, checked.time or time
             shows(last)
     except broken as error:
-        shows(0)
         reason = str(getattr(error, "reason", ""))
-        raise Fail(f"the audit record is not whole: {reason}", _following_step(reason)) from error
     shows(0)
     return {
         "records": last - first + 1 if first else 0,
@@ -279,11 +287,14 @@ def _whole(slices: Iterator[Checked]) -> dict[str, object]:
         "last": last,
         "time": time,
         "mac": mac,
+        "broken": reason,
     }
 
 
 def _following_step(reason: str) -> str:
-    if reason.startswith("records_before_"):
+    if reason.endswith("_before_the_first"):
+        return "that head is older than what is kept: give a later one"
+    if reason in ("audit_file_missing", "audit_file_is_gone") or reason.startswith("records_before_"):
         return "a file of the record is missing: the authority did not delete it"
     if reason.endswith(("_missing", "_another")):
         return "the end of the record was taken off or written anew since that head was noted"

@@ -111,7 +111,7 @@ class CheckAudit(_Arguments, frozen=True):
 
     seq: int = 0
     mac: str = GENESIS
-    inode: int = 0
+    file: int = 0
     offset: int = 0
     until: int = 0
 
@@ -396,7 +396,7 @@ class Management:
         self._auditing.read(arguments.after, arguments.limit, arguments.wait, done)
 
     def _audit_check(self, _connection: Connection, arguments: CheckAudit, done: Done) -> None:
-        place = Place(max(0, arguments.seq), arguments.mac, max(0, arguments.inode), max(0, arguments.offset))
+        place = Place(max(0, arguments.seq), arguments.mac, max(0, arguments.file), max(0, arguments.offset))
         done(self._auditing.check(place, max(0, arguments.until)), None)
 
     def _audit_rotate(self, _connection: Connection, _arguments: Nothing, done: Done) -> None:

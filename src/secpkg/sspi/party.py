@@ -147,6 +147,7 @@ class Party:
         self._bound = False
         self._complete = False
         self._closed = False
+        self._leftover = b""
 
     # --- what needs nobody else --------------------------------------------------------------------------------------
 
@@ -174,6 +175,13 @@ class Party:
     def complete(self) -> bool:
         """Whether the handshake is over and gave what was required. The last step's token is still to be sent."""
         return self._complete
+
+    @property
+    def leftover(self) -> bytes:
+        """What stood behind the last token in the input of the last step, and is no part of it (SECBUFFER_EXTRA, R225):
+        the beginning of what the peer sent next, on a stream. Empty before the end of the handshake.
+        """
+        return self._leftover
 
     @property
     def flags(self) -> IscRet | AscRet:
@@ -263,6 +271,8 @@ class Party:
             answer = await operations.complete_token(context, answer)
         if context.state == "complete":
             await self._settle(context)
+            if token and 0 < result.leftover <= len(token):
+                self._leftover = bytes(token[-result.leftover :])
         return answer or None
 
     async def _settle(self, context: ContextHandle) -> None:
