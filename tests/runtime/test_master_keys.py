@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -62,3 +64,34 @@ def test_the_vault_opens_what_the_old_key_sealed_and_seals_with_the_new() -> Non
     blob = MasterKeys(((1, OLD),), 1).vault().seal(b"verifier", sid="S", package="P")
     vault = TWO.vault()
     assert vault.open(blob, sid="S", package="P") == b"verifier" and vault.current == 2
+
+
+def test_a_file_is_replaced_whole_and_is_on_disk_under_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "master.key"
+    path.write_bytes(OLD)
+    synced: list[tuple[bool, bytes]] = []
+
+    def fsync(fd: int) -> None:
+        synced.append((stat.S_ISDIR(os.fstat(fd).st_mode), path.read_bytes()))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    state.replace_master_keys(path, TWO)
+    assert synced == [(False, OLD), (True, TWO.encode())]
+    assert state.master_key(path) == TWO and stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert os.listdir(tmp_path) == ["master.key"]
+
+
+def test_a_full_disk_leaves_the_old_file_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "master.key"
+    path.write_bytes(OLD)
+    path.chmod(0o600)
+
+    def fsync(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(state.StateFault, match="cannot be replaced: No space"):
+        state.replace_master_keys(path, TWO)
+    assert path.read_bytes() == OLD and os.listdir(tmp_path) == ["master.key"]

@@ -77,6 +77,34 @@ def master_key_of(descriptor: int) -> MasterKeys:
         raise StateFault(f"the descriptor of the master key must give {what}") from None
 
 
+def replace_master_keys(path: Path, keys: MasterKeys) -> None:
+    """Put these keys where `master_key` reads them, whole or not at all: when this returns they are on disk, and only
+    then may anything be sealed under a key that is new. `StateFault` leaves the old file, or the new one whole.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            temporary.unlink()
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            with open(fd, "wb") as file:
+                file.write(keys.encode())
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+    except OSError as error:
+        raise StateFault(f"{path} cannot be replaced: {error.strerror}") from None
+
+
 def _open(path: Path) -> int:
     return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
 
