@@ -142,7 +142,8 @@ class Daemon:
         state.prepare(directory, mode=0o700 if os.geteuid() else 0o755)
         self._lock = _exclusive(directory / "authority.lock")
         handed = config.master_key_fd
-        vault = Vault(state.master_key(directory / "master.key") if handed is None else state.master_key_of(handed))
+        keys = state.master_key(directory / "master.key") if handed is None else state.master_key_of(handed)
+        vault = keys.vault()
         settings = read_settings(config.settings_path)
         logon = settings.logon
         self.policy = Policy(

@@ -28,6 +28,7 @@ from secpkg.runtime.embedded_port import LocalPort
 from secpkg.runtime.inbox import is_inbox
 from secpkg.runtime.machine import Machine, Module
 from secpkg.runtime.management import Management
+from secpkg.runtime.master_keys import MasterKeys
 from secpkg.runtime.modules import LsaModeInitialize, ModuleDescription, describe, lsa_mode_initialize
 from secpkg.runtime.ports import Events, answer
 from secpkg.runtime.scheduling import ThreadScheduler
@@ -49,7 +50,7 @@ class EmbeddedAuthority:
         *,
         store: AccountStore | None = None,
         domain: str = _DOMAIN,
-        master_key: bytes | None = None,
+        master_key: bytes | MasterKeys | None = None,
         modules: Sequence[str | tuple[ModuleDescription, LsaModeInitialize]] = (),
         primary_credentials: bool = False,
         policy: Policy | None = None,
@@ -62,7 +63,10 @@ class EmbeddedAuthority:
 
         self.lock = threading.RLock()
         self._initializers: dict[str, LsaModeInitialize] = {}
-        vault = Vault(master_key if master_key is not None else entropy(32))
+        if isinstance(master_key, MasterKeys):
+            vault = master_key.vault()
+        else:
+            vault = Vault(master_key if master_key is not None else entropy(32))
         chosen = policy if policy is not None else Policy()
         self._clock = clock
         self._entropy = entropy
@@ -225,8 +229,8 @@ def _kept(path: str) -> EmbeddedAuthority:
     if not directory.is_absolute():
         raise SecurityError(Status.SEC_E_NO_AUTHENTICATING_AUTHORITY, reason="directory_not_absolute")
     state.prepare(directory)
-    key = state.master_key(directory / "master.key")
-    store = SqliteAccountStore(directory / "accounts.db", Vault(key), domain=_DOMAIN, lockout=Policy().lockout)
-    made = EmbeddedAuthority(store=store, master_key=key)
+    keys = state.master_key(directory / "master.key")
+    store = SqliteAccountStore(directory / "accounts.db", keys.vault(), domain=_DOMAIN, lockout=Policy().lockout)
+    made = EmbeddedAuthority(store=store, master_key=keys)
     made.machine.authority.domain_policy.keep_in(directory / "domain-policy")
     return made

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from secpkg.contract.status import SecurityError, Status
+from secpkg.runtime.master_keys import MAX_ENCODED, MasterKeys
 
 MASTER_KEY_SIZE: Final = 32
 
@@ -40,9 +41,9 @@ def prepare(directory: Path, *, mode: int = 0o700) -> None:
         raise StateFault(f"{directory} must be a directory of uid {os.geteuid()} that nobody else can write")
 
 
-def master_key(path: Path) -> bytes:
-    """The key that everything at rest is sealed with: made at the first start, readable by this uid alone. Of several
-    processes that start at once, one makes it, and it is never seen half written.
+def master_key(path: Path) -> MasterKeys:
+    """The keys that everything at rest is sealed with: one is made at the first start, readable by this uid alone. Of
+    several processes that start at once, one makes it, and it is never seen half written.
     """
     try:
         fd = _open(path)
@@ -53,24 +54,55 @@ def master_key(path: Path) -> bytes:
         info = os.fstat(file.fileno())
         if info.st_uid != os.geteuid() or info.st_mode & 0o077:
             raise StateFault(f"{path} must be readable by uid {os.geteuid()} alone: chmod 600 {path}")
-        key = file.read(MASTER_KEY_SIZE + 1)
-    if len(key) != MASTER_KEY_SIZE:
-        raise StateFault(f"{path} must hold {MASTER_KEY_SIZE} bytes")
-    return key
+        data = file.read(MAX_ENCODED + 1)
+    try:
+        return MasterKeys.decode(data)
+    except ValueError:
+        raise StateFault(f"{path} must hold {MASTER_KEY_SIZE} bytes or a list of master keys") from None
 
 
-def master_key_of(descriptor: int) -> bytes:
-    """The master key that whoever started this process hands over (lock 4): exactly 32 bytes, then the end. The
-    descriptor, of a pipe or a file, is read once and closed, so that no worker can have it.
+def master_key_of(descriptor: int) -> MasterKeys:
+    """The master key that whoever started this process hands over (lock 4): exactly 32 bytes or a list of keys,
+    then the end. The descriptor, of a pipe or a file, is read once and closed, so that no worker can have it.
     """
     try:
         with open(descriptor, "rb") as file:
-            key = file.read(MASTER_KEY_SIZE + 1)
+            data = file.read(MAX_ENCODED + 1)
     except OSError as error:
         raise StateFault(f"the descriptor of the master key cannot be read: {error.strerror}") from None
-    if len(key) != MASTER_KEY_SIZE:
-        raise StateFault(f"the descriptor of the master key must give {MASTER_KEY_SIZE} bytes and end")
-    return key
+    try:
+        return MasterKeys.decode(data)
+    except ValueError:
+        what = f"{MASTER_KEY_SIZE} bytes and end, or a list of master keys"
+        raise StateFault(f"the descriptor of the master key must give {what}") from None
+
+
+def replace_master_keys(path: Path, keys: MasterKeys) -> None:
+    """Put these keys where `master_key` reads them, whole or not at all: when this returns they are on disk, and only
+    then may anything be sealed under a key that is new. `StateFault` leaves the old file, or the new one whole.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            temporary.unlink()
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            with open(fd, "wb") as file:
+                file.write(keys.encode())
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+    except OSError as error:
+        raise StateFault(f"{path} cannot be replaced: {error.strerror}") from None
 
 
 def _open(path: Path) -> int:
