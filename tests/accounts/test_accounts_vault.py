@@ -65,20 +65,6 @@ def test_rotation_opens_the_old_and_seals_with_the_new() -> None:
     assert old.derive("salt", "bob") == both.derive("salt", "bob")
 
 
-def test_a_running_vault_takes_a_new_key_and_keeps_what_it_derives() -> None:
-    vault = Vault(KEY)
-    blob, derived = vault.seal(b"verifier", sid=SID, package="P"), vault.derive("salt", "bob")
-    vault.rotate(2, OTHER)
-    assert vault.current == 2 and vault.derive("salt", "bob") == derived
-    assert vault.open(blob, sid=SID, package="P") == b"verifier"
-    new = vault.seal(b"verifier", sid=SID, package="P")
-    assert Vault({2: OTHER}).open(new, sid=SID, package="P") == b"verifier"
-    for key_id, key in ((0, KEY), (1, KEY), (2, KEY), (1 << 32, KEY), (3, KEY[1:])):
-        with pytest.raises(ValueError, match="key"):
-            vault.rotate(key_id, key)
-    assert vault.current == 2 and repr(vault) == "<Vault current=2 keys=2>"
-
-
 def test_derived_secrets_are_stable_and_apart() -> None:
     vault = Vault(KEY)
     assert (

@@ -76,17 +76,6 @@ class Vault:
         """The key id that seals."""
         return self._current
 
-    def rotate(self, key_id: int, master_key: bytes) -> None:
-        """Seal under a new key from now on, and go on opening what the others sealed. ValueError unless its id is
-        higher than all others. The caller has it on disk already: what is sealed next must open after a crash.
-        """
-        if not max(self._keys) < key_id <= _MAX_KEY_ID:
-            raise ValueError("the id of a new key is higher than all others, and has 32 bits")
-        if len(master_key) != MASTER_KEY_SIZE:
-            raise ValueError(f"a master key has {MASTER_KEY_SIZE} bytes")
-        self._keys[key_id] = bytes(master_key)
-        self._current = key_id
-
     def _subkey(self, key_id: int, purpose: str) -> bytes:
         info = _framed(b"secpkg vault", bytes((VERSION,)), purpose.encode())
         return HKDF(hashes.SHA256(), 32, salt=None, info=info).derive(self._keys[key_id])

@@ -59,6 +59,7 @@ class DomainPolicy:
         self._vault = vault
         self._state: _State | None = _State(KerberosTicketInfo(max_clock_skew=skew))
         self._path: Path | None = None
+        self._current = True
 
     def keep_in(self, path: Path) -> None:
         """Read the file, where it is there, and write every setting to it."""
@@ -71,11 +72,21 @@ class DomainPolicy:
         except OSError:
             self._state = None
             return
+        self._current = self._vault.is_current(blob)
         try:
             opened = self._vault.open(blob, sid="", package="", purpose=_PURPOSE)
             self._state = msgspec.msgpack.decode(opened, type=_State)
         except (SecurityError, msgspec.MsgspecError):
             self._state = None
+
+    def reseal(self) -> int:
+        """Write the file anew where it is not under the vault's current key; how many that were. A damaged one stays.
+        STATUS_INTERNAL_ERROR (``domain_policy_unwritable``).
+        """
+        if self._path is None or self._state is None or self._current:
+            return 0
+        self.write(self._state)
+        return 1
 
     @property
     def state(self) -> _State:
@@ -103,6 +114,7 @@ class DomainPolicy:
                     file.flush()
                     os.fsync(file.fileno())
                 temporary.replace(self._path)
+                self._current = True
             except OSError:
                 raise SecurityError(Status.STATUS_INTERNAL_ERROR, reason="domain_policy_unwritable") from None
         self._state = state

@@ -13,6 +13,7 @@ from secpkg.cli import output
 from secpkg.cli.connection import manage, read
 from secpkg.cli.errors import Fail
 from secpkg.cli.options import as_json
+from secpkg.contract.status import SecurityError
 from secpkg.runtime.config import DaemonConfig
 
 _LARGEST_UID = 0xFFFF_FFFE
@@ -90,6 +91,34 @@ def run(
         raise Fail(f"there is no directory for the authority: {error.args[0]}", "choose one with --dir") from None
     code: int = importlib.import_module("secpkg.runtime.daemon").run(config)
     click.get_current_context().exit(code)
+
+
+@command.command("rotate-key")
+@click.option(
+    "--dir",
+    "directory",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    required=True,
+    help="Where the authority keeps its state.",
+)
+@click.option("--finish", is_flag=True, help="Make no key: finish a rotation that was cut off.")
+@as_json
+def rotate_key(directory: Path, finish: bool, as_json: bool) -> None:
+    """Give an authority that does not run a new master key, and seal everything under it.
+
+    Copies of the directory from before stay readable for who has the old key. The first key stays: decoys, the chain of
+    the audit record and the delays of wrong passwords hang on it.
+    """
+    rotation = importlib.import_module("secpkg.runtime.key_rotation")
+    try:
+        rotated = rotation.rotate(directory.absolute(), new=not finish, told=lambda said: click.echo(said, err=True))
+    except SecurityError as error:
+        raise Fail(str(error), "mend that, then run: secpkg authority rotate-key --finish --dir DIR") from error
+    if as_json:
+        output.json(rotated)
+        return
+    retired = ", ".join(map(str, rotated.retired)) or "none"
+    output.say(f"key {rotated.key} seals; {output.plural(rotated.resealed, 'secret')} sealed anew; retired: {retired}")
 
 
 @command.command("status")

@@ -12,7 +12,6 @@ from typing import Final
 
 import msgspec
 
-from secpkg.accounts.vault import Vault
 from secpkg.authority.audit import AuditBroken, AuditRecord, derive_key
 from secpkg.authority.audit_reader import MAX_ROWS, AuditReader, Checked, Place
 from secpkg.contract.status import SecurityError, Status
@@ -114,5 +113,5 @@ def offline(directory: Path) -> Callable[[Place, int], Checked]:
     path.stat()
     key = directory / "master.key"
     key.stat()  # it is not made here
-    reader = AuditReader(path, derive_key(Vault(state.master_key(key))))
+    reader = AuditReader(path, derive_key(state.master_key(key).vault()))
     return lambda place, until: reader.check(place, until=until)

@@ -66,6 +66,16 @@ class MasterKeys:
         lines += [b"%d %s" % (key_id, key.hex().encode()) for key_id, key in self.keys]
         return b"\n".join(lines) + b"\n"
 
+    def with_new(self, key: bytes) -> MasterKeys:
+        """These and a new one, which seals. ValueError where there are too many."""
+        key_id = self.keys[-1][0] + 1
+        return MasterKeys((*self.keys, (key_id, key)), key_id)
+
+    def needed(self) -> MasterKeys:
+        """The one that seals and the lowest, from which the vault derives: what is left when all is under the first."""
+        kept = {self.keys[0][0], self.current}
+        return MasterKeys(tuple(key for key in self.keys if key[0] in kept), self.current)
+
     def vault(self) -> Vault:
         """A vault of these keys."""
         return Vault(dict(self.keys), current=self.current)

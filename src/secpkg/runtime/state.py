@@ -96,13 +96,18 @@ def replace_master_keys(path: Path, keys: MasterKeys) -> None:
             with contextlib.suppress(OSError):
                 temporary.unlink()
             raise
-        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        sync(path.parent)
     except OSError as error:
         raise StateFault(f"{path} cannot be replaced: {error.strerror}") from None
+
+
+def sync(directory: Path) -> None:
+    """The names in a directory are on disk when this returns. OSError."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def _open(path: Path) -> int:
