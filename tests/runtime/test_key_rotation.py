@@ -15,7 +15,7 @@ from secpkg.authority.audit import AuditRecord, derive_key, read, verify
 from secpkg.authority.domain_policy import DomainPolicy
 from secpkg.cli.__main__ import cli
 from secpkg.contract.status import SecurityError, Status
-from secpkg.runtime import key_rotation, state
+from secpkg.runtime import state
 from secpkg.runtime.key_rotation import Rotated, rotate
 from secpkg.runtime.master_keys import MAX_KEYS, MasterKeys
 from secpkg.runtime.state import StateFault
@@ -150,8 +150,8 @@ def test_what_does_not_open_keeps_every_key(directory: Path, monkeypatch: pytest
 
 
 def test_it_is_refused_where_an_authority_runs_or_no_key_is_kept(directory: Path, tmp_path: Path) -> None:
-    lock = key_rotation._locked(directory / "authority.lock")
-    with pytest.raises(StateFault, match="stop it first"):
+    lock = state.exclusive(directory)
+    with pytest.raises(StateFault, match="another authority uses"):
         rotate(directory, told=silent)
     with open(lock, "rb"):
         pass

@@ -14,17 +14,8 @@ from secpkg import aio
 from secpkg.contract.status import SecurityError
 from secpkg.http.answering import Answering, Origin, Reply, Send, Start, origin
 from secpkg.http.contexts import BlockingContexts, ByLoop
-from secpkg.http.httpx_pinning import PIN, Pin
+from secpkg.http.httpx_pinning import PIN, Pin, Url
 from secpkg.sspi.client import Client
-
-
-class _Url(Protocol):
-    @property
-    def scheme(self) -> str: ...
-    @property
-    def host(self) -> str: ...
-    @property
-    def port(self) -> int | None: ...
 
 
 class _Headers(Protocol):
@@ -37,7 +28,7 @@ class _Sent(Protocol):
 
 class _Request(Protocol):
     @property
-    def url(self) -> _Url: ...
+    def url(self) -> Url: ...
     @property
     def headers(self) -> MutableMapping[str, str]: ...
     @property
@@ -229,7 +220,7 @@ def _small(response: _Response) -> bool:
     return len(length) == 1 and length[0].isdigit() and len(length[0]) < 6
 
 
-def _origin(url: _Url) -> Origin:
+def _origin(url: Url) -> Origin:
     return origin(url.scheme, url.host, url.port)
 
 

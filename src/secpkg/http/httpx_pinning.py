@@ -111,7 +111,9 @@ class Lanes(Generic[L]):
                 self._surplus.append(lane)
 
 
-class _Url(Protocol):
+class Url(Protocol):
+    """Of a request, in either library."""
+
     @property
     def scheme(self) -> str: ...
     @property
@@ -122,7 +124,7 @@ class _Url(Protocol):
 
 class _Request(Protocol):
     @property
-    def url(self) -> _Url: ...
+    def url(self) -> Url: ...
     @property
     def extensions(self) -> MutableMapping[str, object]: ...
 

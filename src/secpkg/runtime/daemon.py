@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import fcntl
 import os
 import resource
 import signal
@@ -140,7 +139,7 @@ class Daemon:
         self._worker_uid = _worker_uid(config.worker_uid)
         directory = config.directory
         state.prepare(directory, mode=0o700 if os.geteuid() else 0o755)
-        self._lock = _exclusive(directory / "authority.lock")
+        self._lock = state.exclusive(directory)
         handed = config.master_key_fd
         keys = state.master_key(directory / "master.key") if handed is None else state.master_key_of(handed)
         vault = keys.vault()
@@ -427,16 +426,6 @@ def _worker_uid(wanted: int | None) -> int | None:
             "--worker-uid, or, giving up what separates packages from root, --worker-uid 0"
         )
     return uid
-
-
-def _exclusive(path: Path) -> int:
-    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        raise DaemonFault(f"another authority uses {path.parent}") from None
-    return lock
 
 
 @contextlib.contextmanager

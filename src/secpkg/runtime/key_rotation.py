@@ -7,7 +7,6 @@ the directory in between opens all of it. Run again, the same steps finish what 
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Callable
@@ -46,7 +45,7 @@ def rotate(
     if not path.is_file():
         raise StateFault(f"{path} is not there: a key that is handed over is rotated by whoever hands it over")
     state.prepare(directory)
-    lock = _locked(directory / "authority.lock")
+    lock = state.exclusive(directory)
     try:
         keys = state.master_key(path)
         if new:
@@ -90,14 +89,3 @@ def _finish(directory: Path, path: Path, keys: MasterKeys, told: Callable[[str],
     finally:
         record.close()
     return Rotated(keys.current, resealed, retired)
-
-
-def _locked(path: Path) -> int:
-    """The lock of a running authority."""
-    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        raise StateFault(f"an authority uses {path.parent}: stop it first (secpkg authority stop)") from None
-    return lock

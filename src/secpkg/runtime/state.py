@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import stat
 from pathlib import Path
@@ -39,6 +40,17 @@ def prepare(directory: Path, *, mode: int = 0o700) -> None:
         raise StateFault(f"{directory}: {error.strerror}") from None
     if not stat.S_ISDIR(info.st_mode) or info.st_uid != os.geteuid() or info.st_mode & 0o022:
         raise StateFault(f"{directory} must be a directory of uid {os.geteuid()} that nobody else can write")
+
+
+def exclusive(directory: Path) -> int:
+    """The lock of whoever runs the authority of this directory; the caller closes it. `StateFault` where one runs."""
+    lock = os.open(directory / "authority.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise StateFault(f"another authority uses {directory}: secpkg authority stop ends it") from None
+    return lock
 
 
 def master_key(path: Path) -> MasterKeys:
