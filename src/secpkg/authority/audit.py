@@ -295,7 +295,9 @@ class AuditRecord:
         return tuple(self._lines)
 
     def recent(self) -> list[Record]:
-        """The newest records, 500 at most, in their order."""
+        """The newest records, in their order: 500 of a file at most, and all that are held in memory."""
+        if self._path is None:
+            return read(self._lines, self._key)
         found: list[Record] = []
         after = max(0, self._seq - MAX_RECENT)
         while page := self.reader.page(after):
