@@ -16,17 +16,11 @@ from secpkg.authority.audit import AuditBroken, AuditRecord, derive_key
 from secpkg.authority.audit_reader import MAX_ROWS, AuditReader, Checked, Place
 from secpkg.contract.status import SecurityError, Status
 from secpkg.runtime import state
+from secpkg.runtime.waiting import After, Done, Waiting
 
-WAIT: Final = 10.0
-"""Seconds that a reader may wait for a record."""
-GATHER: Final = 0.02
-"""Seconds between the first record that somebody waited for and the answer, so that it comes with those around it."""
 MAX_WAITING: Final = 64
 
 AUDIT_FILE: Final = "audit.jsonl"
-
-Done = Callable[[object, BaseException | None], None]
-After = Callable[[float, Callable[[], None]], object]
 
 
 class AuditReading:
@@ -36,34 +30,28 @@ class AuditReading:
 
     def __init__(self, record: AuditRecord, after: After | None) -> None:
         self._record = record
-        self._after = after
-        self._waiting: dict[int, Callable[[], None]] = {}
-        self._number = 0
-        self._gathering = False
+        self._waiting = Waiting(after) if after is not None else None
+        if self._waiting is not None:
+            record.noticed = self._waiting.noticed
 
     def read(self, after: int, limit: int, wait: float, done: Done) -> None:
         """The lines after number ``after``, at once or when there are any, after ``wait`` seconds at the latest."""
         rows = self._page(after, limit)
-        if rows or wait <= 0 or self._after is None or len(self._waiting) >= MAX_WAITING:
+        if rows or wait <= 0 or self._waiting is None or len(self._waiting) >= MAX_WAITING:
             done(self._answer(rows), None)
             return
-        self._number += 1
-        number = self._number
 
-        def look(late: bool = False) -> None:
+        def look(late: bool) -> bool:
             try:
                 found = self._page(after, limit)
             except SecurityError as error:
-                if self._waiting.pop(number, None) is not None:
-                    done(None, error)
-                return
-            if (found or late) and self._waiting.pop(number, None) is not None:
-                self._listen()
+                done(None, error)
+                return True
+            if found or late:
                 done(self._answer(found), None)
+            return bool(found) or late
 
-        self._waiting[number] = look
-        self._listen()
-        self._after(min(wait, WAIT), lambda: look(late=True))
+        self._waiting.add(wait, look)
 
     def check(self, place: Place, until: int) -> object:
         """One slice of a check (`AuditReader.check`). What is wrong is an answer: the check itself went well."""
@@ -89,20 +77,12 @@ class AuditReading:
         return [msgspec.to_builtins(row) for row in rows]
 
     def _answer(self, rows: list[object]) -> object:
-        return {"rows": rows, "newest": self._record.count, "waits": self._after is not None, "ring": self._record.ring}
-
-    def _listen(self) -> None:
-        self._record.noticed = self._noticed if self._waiting else None
-
-    def _noticed(self) -> None:
-        if not self._gathering and self._after is not None:
-            self._gathering = True
-            self._after(GATHER, self._gathered)
-
-    def _gathered(self) -> None:
-        self._gathering = False
-        for look in tuple(self._waiting.values()):
-            look()
+        return {
+            "rows": rows,
+            "newest": self._record.count,
+            "waits": self._waiting is not None,
+            "ring": self._record.ring,
+        }
 
 
 def offline(directory: Path) -> Callable[[Place, int], Checked]:

@@ -56,9 +56,9 @@ def rotate(
             state.replace_master_keys(path, keys)
             told(f"key {keys.current} is on disk, and seals from now on")
         return _finish(directory, path, keys, told)
+    except StateFault:
+        raise
     except SecurityError as error:
-        if isinstance(error, StateFault):
-            raise
         raise StateFault(f"not everything could be sealed anew ({error.reason}); every key is still there") from error
     finally:
         os.close(lock)

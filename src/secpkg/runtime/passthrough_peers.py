@@ -50,9 +50,10 @@ def peers(config: PassthroughConfig) -> Peers:
         if not domain.name or "*" in domain.name or domain.name.casefold() in callers:
             raise StateFault(f"{where}.name must be a DNS name that no other domain has")
         domains[name.casefold()] = (name, domain)
-        sids[name.casefold()] = found = _domain_sid(domain.sid, where) if domain.sid else None
-        if found is not None and list(sids.values()).count(found) > 1:
+        sid = _domain_sid(domain.sid, where) if domain.sid else None
+        if sid is not None and sid in sids.values():
             raise StateFault(f"{where}.sid is that of another domain as well")
+        sids[name.casefold()] = sid
         callers[domain.name.casefold()] = name
     if not domains:
         raise StateFault(

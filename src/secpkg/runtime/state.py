@@ -7,12 +7,10 @@ import fcntl
 import os
 import stat
 from pathlib import Path
-from typing import Final
 
+from secpkg.accounts.vault import MASTER_KEY_SIZE
 from secpkg.contract.status import SecurityError, Status
 from secpkg.runtime.master_keys import MAX_ENCODED, MasterKeys
-
-MASTER_KEY_SIZE: Final = 32
 
 
 class StateFault(SecurityError):

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from typing import Final
 
 from secpkg.authority.connections import Connection
@@ -20,17 +19,11 @@ from secpkg.ipc import schema
 from secpkg.ipc.control import Traced
 from secpkg.runtime.asked import COUNTED, Reply
 from secpkg.runtime.machine import Machine
+from secpkg.runtime.waiting import After, Done, Waiting
 
 READ: Final = 150
 """Calls in one answer; all of them fit into a frame."""
-WAIT: Final = 10.0
-"""Seconds that a reader may wait for something to happen."""
-GATHER: Final = 0.02
-"""Seconds between the first call that a reader waited for and the answer, so that it comes with those around it."""
 _CHANNELS: Final = 4096
-
-Done = Callable[[object, BaseException | None], None]
-After = Callable[[float, Callable[[], None]], object]
 
 _FUNCTIONS: Final[dict[type, str]] = {
     schema.ListPackages: "EnumerateSecurityPackages",
@@ -55,12 +48,9 @@ class Watching:
 
     def __init__(self, machine: Machine, after: After | None) -> None:
         self._machine = machine
-        self._after = after
         self._epoch = time.time() - time.monotonic()
         self._readers: set[int] = set()
-        self._waiting: dict[int, Callable[[], None]] = {}
-        self._wait = 0
-        self._gathering = False
+        self._waiting = Waiting(after) if after is not None else None
         self._callers: dict[int, tuple[int, int]] = {}
         machine.service.ended.append(self.ended)
 
@@ -90,7 +80,7 @@ class Watching:
             return
         machine.set_trace(on)
         machine.service.observer = self._request if on else None
-        machine.on_traced = self._noticed if on else None
+        machine.on_traced = self._waiting.noticed if on and self._waiting is not None else None
         if not on:
             self._callers.clear()
 
@@ -152,29 +142,17 @@ class Watching:
     def read(self, cursor: int, wait: float, done: Done) -> None:
         """What happened after ``cursor``, at once or when something does, after ``wait`` seconds at the latest."""
         page = self._page(cursor)
-        if page or wait <= 0 or self._after is None:
+        if page or wait <= 0 or self._waiting is None:
             self._answer(cursor, page, done)
             return
-        self._wait += 1
-        number, last = self._wait, cursor
 
-        def look(late: bool = False) -> None:
-            found = self._page(last)
-            if (found or late) and self._waiting.pop(number, None) is not None:
-                self._answer(last, found, done)
+        def look(late: bool) -> bool:
+            found = self._page(cursor)
+            if found or late:
+                self._answer(cursor, found, done)
+            return bool(found) or late
 
-        self._waiting[number] = look
-        self._after(min(wait, WAIT), lambda: look(late=True))
-
-    def _noticed(self) -> None:
-        if self._waiting and not self._gathering and self._after is not None:
-            self._gathering = True
-            self._after(GATHER, self._gathered)
-
-    def _gathered(self) -> None:
-        self._gathering = False
-        for look in tuple(self._waiting.values()):
-            look()
+        self._waiting.add(wait, look)
 
     def _page(self, cursor: int) -> list[tuple[int, int, Traced]]:
         machine = self._machine
